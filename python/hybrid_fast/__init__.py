@@ -1,0 +1,116 @@
+"""Ratio-controlled training batches and exact evaluation for multilingual dense retrievers.
+
+The names below are the public interface. They load on first use, so that ``import hybrid_fast``
+is quick and works without torch; training and evaluation need the extra ``hybrid_fast[train]``,
+the report needs ``hybrid_fast[report]``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._core import __version__
+
+if TYPE_CHECKING:
+    from .config import (
+        EncoderConfig,
+        EvaluationConfig,
+        LossConfig,
+        SamplerConfig,
+        SourceConfig,
+        SweepConfig,
+        Tier,
+        TrainConfig,
+    )
+    from .corpus import Corpus, load_corpus
+    from .errors import HybridFastError
+    from .evaluation import Evaluation, evaluate
+    from .measures import Measures, measure, measure_run
+    from .pairs import PairIndex
+    from .ranking import Ranks, ranks, topk
+    from .reporting import report
+    from .sampler import Batch, HybridBatchSampler, Simulation, simulate
+    from .searching import SearchResult, merge, search
+    from .sweeping import sweep
+    from .training import train
+
+_HOME = {
+    "Batch": "sampler",
+    "Corpus": "corpus",
+    "EncoderConfig": "config",
+    "Evaluation": "evaluation",
+    "EvaluationConfig": "config",
+    "HybridBatchSampler": "sampler",
+    "HybridFastError": "errors",
+    "LossConfig": "config",
+    "Measures": "measures",
+    "PairIndex": "pairs",
+    "Ranks": "ranking",
+    "SamplerConfig": "config",
+    "SearchResult": "searching",
+    "Simulation": "sampler",
+    "SourceConfig": "config",
+    "SweepConfig": "config",
+    "Tier": "config",
+    "TrainConfig": "config",
+    "evaluate": "evaluation",
+    "load_corpus": "corpus",
+    "measure": "measures",
+    "measure_run": "measures",
+    "merge": "searching",
+    "ranks": "ranking",
+    "report": "reporting",
+    "search": "searching",
+    "simulate": "sampler",
+    "sweep": "sweeping",
+    "topk": "ranking",
+    "train": "training",
+}
+
+__all__ = [
+    "Batch",
+    "Corpus",
+    "EncoderConfig",
+    "Evaluation",
+    "EvaluationConfig",
+    "HybridBatchSampler",
+    "HybridFastError",
+    "LossConfig",
+    "Measures",
+    "PairIndex",
+    "Ranks",
+    "SamplerConfig",
+    "SearchResult",
+    "Simulation",
+    "SourceConfig",
+    "SweepConfig",
+    "Tier",
+    "TrainConfig",
+    "__version__",
+    "evaluate",
+    "load_corpus",
+    "measure",
+    "measure_run",
+    "merge",
+    "ranks",
+    "report",
+    "search",
+    "simulate",
+    "sweep",
+    "topk",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'hybrid_fast' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,26 @@
+"""The only place that prints: the console, the error box and progress bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console()
+stderr = Console(stderr=True)
+
+
+def show_error(error: Exception) -> None:
+    """Print an error as one box on standard error."""
+    stderr.print(Panel(str(error) or type(error).__name__, title="Error", title_align="left", style="red"))
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Yield a rich progress display on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=stderr) as bars:
+        yield bars

@@ -1,0 +1,284 @@
+"""Typed, frozen configuration: what a run is, written once and saved beside its results.
+
+Every command of ``hybrid-fast`` takes these fields as options and from ``--config file.toml``;
+the docstring under a field is its help text. A configuration is checked when it is made and
+raises :class:`~hybrid_fast.errors.ConfigError` naming the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import cattrs
+
+from .errors import ConfigError
+
+T = TypeVar("T")
+
+Setting = Literal["monolingual", "cross-lingual", "multilingual"]
+"""Which pool a query is ranked against: its own language, one other language, or all together."""
+
+DEFAULT_MEASURES = ("AP", "RR", "RR@10", "nDCG@10", "R@1", "R@10", "R@100")
+"""The measures of one evaluation pass; rank distance is added in the multilingual setting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """One source of question-passage pairs."""
+
+    name: str
+    """Reader: demo, xquad-r, mlqa-r, afriqa, ntrex-128, tico-19, squad-sentences, jaquad, cmrc2018,
+    arcd, amqa, table (our JSONL / Parquet layout), miracl, or hub."""
+    path: Path | None = None
+    """Folder or file; default: the reader's folder below the environment variable HYBRID_FAST_DATA."""
+    languages: tuple[str, ...] = ()
+    """Keep only these languages (any code of a language: sw, swa, swh); empty keeps all."""
+    split: str | None = None
+    """Split, where the source has several (train, dev, test)."""
+    articles: Literal["all", "even", "odd"] = "all"
+    """Keep articles (documents) by the parity of their position in the source, counted from 0."""
+    groups: int | None = None
+    """Keep a fixed random sample of this many groups; default: all."""
+    repository: str | None = None
+    """Name of the data set on the Hugging Face hub (reader hub)."""
+    columns: tuple[str, ...] = ()
+    """Hub reader: names of the columns query, passage and, if present, language and group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """The encoder shared by queries and passages, and how texts enter it."""
+
+    model: str = "intfloat/multilingual-e5-small"
+    """Folder of a Hugging Face encoder, or its name on the hub."""
+    pooling: Literal["mean", "cls", "max"] = "mean"
+    """How token states become one vector."""
+    normalize: bool = True
+    """Scale embeddings to length 1, so that the inner product is the cosine."""
+    query_prefix: str = "query: "
+    """Text put before each query."""
+    passage_prefix: str = "passage: "
+    """Text put before each passage."""
+    max_query_length: int = 64
+    """Longest query in tokens, prefix and special tokens included; longer ones are cut."""
+    max_passage_length: int = 256
+    """Longest passage in tokens, prefix and special tokens included; longer ones are cut."""
+    freeze_word_embeddings: bool = False
+    """Leave the word embeddings as they are: saves memory and most of the optimiser's time."""
+    freeze_layers: int = 0
+    """Leave this many of the lowest transformer layers as they are."""
+
+    def __post_init__(self) -> None:
+        _require(self.max_query_length > 0, "max_query_length", self.max_query_length, "a positive number")
+        _require(self.max_passage_length > 0, "max_passage_length", self.max_passage_length, "a positive number")
+        _require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, "0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerConfig:
+    """How pairs become batches (see the sampling chapter of the design)."""
+
+    batch_size: int = 32
+    """Pairs in one global batch."""
+    mono_ratio: float = 0.5
+    """α: the share of monolingual batches, from 0 (all cross-lingual) to 1 (all monolingual)."""
+    mixing: Literal["exact", "coupled", "bernoulli"] = "exact"
+    """How the kinds alternate: exact share at every prefix, coupled over ratios, or a draw each."""
+    unit: Literal["batch", "row"] = "batch"
+    """What is drawn by kind: the whole batch, or each row."""
+    cross: Literal["mixed", "homogeneous"] = "mixed"
+    """A cross-lingual batch mixes language pairs, or holds one."""
+    language_weights: str | float | dict[str, float] = "uniform"
+    """uniform, the exponent t of size^t, or an explicit weight for each language."""
+    guard: tuple[Literal["group", "query", "passage"], ...] = ("group", "query", "passage")
+    """What must not come twice in one batch."""
+
+    def __post_init__(self) -> None:
+        _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
+        _require(0.0 <= self.mono_ratio <= 1.0, "mono_ratio", self.mono_ratio, "between 0 and 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """InfoNCE over the cosine of query and passage (method of arXiv 2408.10536, section 3)."""
+
+    temperature: float = 0.03
+    """Scores are divided by this before the softmax."""
+    denominator: Literal["in-batch", "own"] = "in-batch"
+    """in-batch: all passages of the batch; own: the own positive and the other queries' hard negatives."""
+    symmetric: bool = False
+    """Also classify the query among the batch's queries for each passage, and average."""
+
+    def __post_init__(self) -> None:
+        _require(self.temperature > 0, "temperature", self.temperature, "above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """One evaluation set, measured during training on a sample and in full at the end."""
+
+    name: str
+    """Label in the tables and the report."""
+    source: SourceConfig
+    """What is read."""
+    settings: tuple[Setting, ...] = ("monolingual", "cross-lingual", "multilingual")
+    """Pools to rank against."""
+    measures: tuple[str, ...] = DEFAULT_MEASURES
+    """Names as in ir_measures."""
+    sample: int | None = None
+    """Groups in the fixed random sample measured during training (their passages are the pool);
+    default: the whole set."""
+    full_at_end: bool = True
+    """Measure the whole set after the last step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run: everything that decides its result."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    """Training sources, mixed in one index."""
+    hold_out: tuple[str, ...] = ()
+    """Languages never trained on; the saved plan proves it."""
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """The encoder."""
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    """The batches."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """The loss."""
+    steps: int = 1000
+    """Optimiser steps, one batch each."""
+    learning_rate: float = 3e-5
+    """Peak learning rate of AdamW."""
+    warmup_steps: int = 0
+    """Steps of linear warm-up; a linear decay to 0 follows unless schedule is constant."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """Learning rate after the warm-up."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay of AdamW."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16: autocast in training and encoding (fast where the CPU or GPU has such instructions)."""
+    seed: int = 13
+    """Seeds the batches and everything random in training."""
+    evaluations: tuple[EvaluationConfig, ...] = ()
+    """Evaluation sets."""
+    evaluate_at: tuple[int, ...] = ()
+    """Steps to evaluate at (0 = before training); empty: 0, then log-spaced, and the last."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints from which an interrupted run goes on; 0: none."""
+    threads: int | None = None
+    """CPU threads; default: all."""
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 0, "steps", self.steps, "0 or more")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        _require(0 <= self.seed < 2**64, "seed", self.seed, "from 0 to 2**64 - 1")
+        beyond = [step for step in self.evaluate_at if not 0 <= step <= self.steps]
+        _require(not beyond, "evaluate_at", beyond, f"from 0 to steps ({self.steps})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tier:
+    """A named set of languages reported together, declared before results."""
+
+    name: str
+    """Label, for instance trained, unseen or low-resource."""
+    languages: tuple[str, ...]
+    """Query languages of the tier."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """Ratios × seeds × learning rates under equal budgets, coupled plans and equal initial weights."""
+
+    train: TrainConfig = field(default_factory=TrainConfig)
+    """What all runs share; mono_ratio, seed and learning_rate are overridden."""
+    ratios: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+    """Values of mono_ratio."""
+    seeds: tuple[int, ...] = (1, 2, 3)
+    """Seeds; each ratio is run with each."""
+    learning_rates: tuple[float, ...] = ()
+    """Peak learning rates; empty: the one of train."""
+    tiers: tuple[Tier, ...] = ()
+    """Language tiers of the report; empty: trained and unseen."""
+    title: str = "Ratio sweep"
+    """Title of the report."""
+    note: str = ""
+    """A sentence shown at the top of the report."""
+    jobs: int = 1
+    """Runs trained at the same time, each with its share of the threads."""
+
+    def __post_init__(self) -> None:
+        for ratio in self.ratios:
+            _require(0.0 <= ratio <= 1.0, "ratios", ratio, "between 0 and 1")
+        _require(len(self.ratios) > 0, "ratios", self.ratios, "at least one ratio")
+        _require(len(self.seeds) > 0, "seeds", self.seeds, "at least one seed")
+        _require(self.jobs >= 1, "jobs", self.jobs, "1 or more")
+
+
+def to_mapping(config: Any) -> dict[str, Any]:
+    """Return a configuration as plain dicts, lists, strings and numbers, ready for JSON."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, tuple | list):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return plain(config)  # type: ignore[no-any-return]
+
+
+def from_mapping(kind: type[T], mapping: dict[str, Any]) -> T:
+    """Build a configuration of type ``kind`` from plain values; the inverse of :func:`to_mapping`.
+
+    Raises:
+        ConfigError: an unknown key, a missing one, or a value of the wrong type, named by its path.
+    """
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(Path, lambda value, _: Path(value))
+    converter.register_structure_hook(
+        str | float | dict[str, float],
+        lambda value, _: value if isinstance(value, str | dict) else float(value),
+    )
+    try:
+        return converter.structure(mapping, kind)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError("; ".join(cattrs.transform_error(error, path=kind.__name__))) from None
+
+
+def load(kind: type[T], path: Path | str) -> T:
+    """Read a configuration of type ``kind`` from a TOML file.
+
+    Raises:
+        ConfigError: the file is missing or malformed, or a value in it is wrong.
+    """
+    path = Path(path)
+    try:
+        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration file {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    return from_mapping(kind, mapping)
+
+
+def digest(config: Any) -> str:
+    """Return 12 hexadecimal digits that name a resolved configuration."""
+    text = json.dumps(to_mapping(config), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _require(holds: bool, name: str, value: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} is {value!r}, expected {expected}")

@@ -1,0 +1,1 @@
+//! Score tiles: inner products in one written order of operations.

@@ -1,0 +1,1 @@
+//! Ranking measures from the ranks of the positives.

@@ -1,0 +1,1 @@
+//! Which kind and stratum each batch is.

@@ -1,0 +1,1 @@
+//! The pair index: groups, languages, query rows, passage rows and identities.

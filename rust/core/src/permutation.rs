@@ -1,0 +1,1 @@
+//! Keyed permutations in constant memory.

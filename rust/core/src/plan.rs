@@ -1,0 +1,1 @@
+//! Batches as a pure function of index, configuration, seed, epoch and batch number.

@@ -1,0 +1,1 @@
+//! Streaming search: top-k and ranks without the whole score matrix.

@@ -1,0 +1,1 @@
+//! Bounded top-k under one total order.

@@ -1,0 +1,21 @@
+//! The compiled module `hybrid_fast._core`: a table of contents of what crosses into Rust.
+
+mod door;
+mod error;
+
+/// The Rust core of hybrid_fast; use it through the `hybrid_fast` package.
+#[pyo3::pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::error::{
+        HybridFastError, InfeasiblePlan, InvalidArgument, InvalidShape, NotANumber, NotSupported,
+        StateMismatch,
+    };
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
