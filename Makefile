@@ -1,0 +1,54 @@
+# Everything runs in .venv, made here; nothing is installed outside the checkout.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml Cargo.toml Cargo.lock $(wildcard rust/*/Cargo.toml) $(wildcard rust/*/src/*.rs)
+DEMO ?= demo
+
+.PHONY: help check demo test bench lint format docs wheel clean
+
+help:  ## List the targets.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+check:
+	@sh .ci/toolchain $(PYTHON)
+
+$(VENV)/installed: $(SOURCES) | check
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet --editable ".[dev]"
+	@touch $@
+
+demo: $(VENV)/installed  ## Sweep the ratio on the embedded corpus and write a report (offline, minutes).
+	$(BIN)/hybrid-fast demo --out $(DEMO)
+
+test: $(VENV)/installed  ## Run all tests: Rust, then Python.
+	cargo test --locked
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/installed  ## Print the throughput of plan, ranks, top-k and search, then of rival libraries.
+	cargo bench --locked
+	$(BIN)/python benches/rivals.py
+
+lint: $(VENV)/installed  ## Formatting, lints, types, stubs and the import contract.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest hybrid_fast._core
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed  ## Format Rust and Python.
+	cargo fmt --all
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+docs:  ## Build the documentation of the Rust core.
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p hybrid_fast_core
+
+wheel: $(VENV)/installed  ## Build the wheel into dist/.
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --locked --out dist
+
+clean:  ## Remove everything that was built.
+	rm -rf $(VENV) target dist demo
