@@ -18,8 +18,18 @@ app = App(
     version=__version__,
     help="Ratio-controlled training batches and exact evaluation for multilingual dense retrievers.",
 )
-for command in ("corpus", "plan", "train", "evaluate", "search", "sweep", "report", "demo"):
-    app.command(f"hybrid_fast.cli.{command}:{command}", name=command)
+COMMANDS = {
+    "corpus": "Describe a corpus: groups, rows per language, strata, shared passages, overlap.",
+    "plan": "Show the batches a training run would draw, without training.",
+    "train": "Fine-tune an encoder on ratio-controlled batches.",
+    "evaluate": "Evaluate an encoder in the monolingual, cross-lingual and multilingual settings.",
+    "search": "Search a file of passage embeddings for the best passages of each query.",
+    "sweep": "Train at several ratios and seeds under equal conditions; resumes when interrupted.",
+    "report": "Write the report of a sweep: one HTML page, its figures and tables.",
+    "demo": "Run a small sweep on the embedded corpus and encoder, offline, and write its report.",
+}
+for order, (command, summary) in enumerate(COMMANDS.items()):
+    app.command(f"hybrid_fast.cli.{command}:{command}", name=command, help=summary, sort_key=order)
 
 Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
