@@ -1,0 +1,61 @@
+"""The package from outside: what imports, what loads lazily, what the stubs promise."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import hybrid_fast
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    ).stdout
+
+
+@pytest.mark.parametrize("name", hybrid_fast.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(hybrid_fast, name)
+    assert isinstance(value, str) or value.__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = hybrid_fast.nonsense
+
+
+def test_submodules_do_not_shadow_public_functions() -> None:
+    code = (
+        "import hybrid_fast as hf, hybrid_fast.searching, hybrid_fast.sweeping, hybrid_fast.reporting\n"
+        "print(all(callable(getattr(hf, n)) for n in ('search', 'sweep', 'report', 'evaluate', 'train')))"
+    )
+    assert python(code) == "True\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import hybrid_fast",
+        "import hybrid_fast; hybrid_fast.topk, hybrid_fast.search, hybrid_fast.HybridBatchSampler, hybrid_fast.load_corpus",
+        "import hybrid_fast.cli.app as a\ntry: a.main(['--help'])\nexcept SystemExit: pass",
+    ],
+)
+def test_heavy_libraries_stay_out(code: str) -> None:
+    heavy = "{'torch', 'transformers', 'sentence_transformers', 'datasets', 'pandas', 'altair', 'pyarrow'}"
+    printed = python(f"{code}\nimport sys\nprint(sorted({heavy} & set(sys.modules)))")
+    assert printed.splitlines()[-1] == "[]"
+
+
+def test_version_is_the_crates() -> None:
+    cargo = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    assert f'version = "{hybrid_fast.__version__}"' in cargo
+
+
+def test_core_errors_are_value_errors() -> None:
+    from hybrid_fast import errors
+
+    for name in errors.__all__:
+        assert issubclass(getattr(errors, name), ValueError)
