@@ -1,0 +1,197 @@
+"""Loads a corpus by the name of its reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import SourceConfig
+from ..errors import CorpusError
+from .afriqa import read_afriqa
+from .corpus import Corpus
+from .languages import normalise_languages
+from .parallel import read_ntrex, read_tico
+from .reading_comprehension import read_paragraphs, read_squad_sentences
+from .selection import Articles, in_part, keep_articles, keep_languages, nonempty, sample_groups
+from .xquad_r import read_answer_sentences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a reader: the path found, the languages normalised."""
+
+    path: Path
+    languages: tuple[str, ...]
+    split: str | None
+    articles: Articles
+    repository: str | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One entry of the table of readers."""
+
+    read: Callable[[Request], Corpus]
+    """Reads what is asked."""
+    folders: tuple[str, ...] = ()
+    """Names of its folder below HYBRID_FAST_DATA; none: it needs no path."""
+    takes: frozenset[str] = frozenset()
+    """Which of split, repository and columns it understands."""
+
+
+def _xquad_r(name: str) -> Callable[[Request], Corpus]:
+    return lambda ask: read_answer_sentences(
+        ask.path, name=name, languages=ask.languages, articles=ask.articles
+    )
+
+
+def _paragraphs(name: str, language: str, *splits: str) -> Callable[[Request], Corpus]:
+    return lambda ask: _in_language(
+        read_paragraphs(ask.path, name=name, language=language, splits=splits, split=ask.split), ask
+    )
+
+
+def _in_language(corpus: Corpus, ask: Request) -> Corpus:
+    return keep_articles(keep_languages(corpus, ask.languages) if ask.languages else corpus, ask.articles)
+
+
+def _demo(ask: Request) -> Corpus:
+    from .embedded import load_embedded
+
+    return _in_language(load_embedded(), ask)
+
+
+def _afriqa(ask: Request) -> Corpus:
+    return keep_articles(read_afriqa(ask.path, languages=ask.languages, split=ask.split), ask.articles)
+
+
+READERS: dict[str, Reader] = {
+    "demo": Reader(_demo),
+    "xquad-r": Reader(_xquad_r("xquad-r"), ("xquad-r",)),
+    "mlqa-r": Reader(_xquad_r("mlqa-r"), ("mlqa-r",)),
+    "afriqa": Reader(_afriqa, ("afriqa",), frozenset({"split"})),
+    "ntrex-128": Reader(
+        lambda ask: read_ntrex(ask.path, languages=ask.languages, articles=ask.articles),
+        ("ntrex-128", "NTREX-128", "ntrex"),
+    ),
+    "tico-19": Reader(
+        lambda ask: read_tico(ask.path, languages=ask.languages, articles=ask.articles), ("tico-19", "tico")
+    ),
+    "squad-sentences": Reader(
+        lambda ask: _in_language(read_squad_sentences(ask.path), ask),
+        ("qa-en-squad-sentences", "squad-sentences"),
+    ),
+    "jaquad": Reader(
+        _paragraphs("jaquad", "ja", "train", "dev"), ("qa-ja-jaquad", "jaquad"), frozenset({"split"})
+    ),
+    "cmrc2018": Reader(
+        _paragraphs("cmrc2018", "zh", "train", "dev", "trial", "test"),
+        ("qa-zh-cmrc2018", "cmrc2018"),
+        frozenset({"split"}),
+    ),
+    "arcd": Reader(_paragraphs("arcd", "ar", "train", "test"), ("qa-ar-arcd", "arcd"), frozenset({"split"})),
+    "amqa": Reader(
+        _paragraphs("amqa", "am", "train", "dev", "test"), ("qa-am-amqa", "amqa"), frozenset({"split"})
+    ),
+}
+"""Every reader by its name."""
+
+OTHER_NAMES = {folder: name for name, reader in READERS.items() for folder in reader.folders}
+
+
+def load_corpus(
+    name: str,
+    *,
+    path: Path | str | None = None,
+    languages: Iterable[str] = (),
+    split: str | None = None,
+    articles: Articles = "all",
+    groups: int | None = None,
+    repository: str | None = None,
+    columns: Iterable[str] = (),
+) -> Corpus:
+    """Load a corpus.
+
+    Args:
+        name: the reader: demo, xquad-r, mlqa-r, afriqa, ntrex-128, tico-19, squad-sentences, jaquad,
+            cmrc2018, arcd, amqa, table, miracl or hub (the folder names of the data sets will do too).
+        path: the data set's folder, or the folder it lies in; default: its folder below the
+            environment variable HYBRID_FAST_DATA.
+        languages: keep only these (any code of a language); default: all.
+        split: train, dev or test, where the source has several; default: all.
+        articles: all, or the documents at even or odd positions in the source, counted from 0; the
+            passages of the others leave the pool too.
+        groups: keep a fixed random sample of this many groups (see
+            :func:`~hybrid_fast.corpus.sample_groups`); default: all.
+        repository: name of the data set on the Hugging Face hub (reader hub).
+        columns: names of the columns query, passage and, if present, language and group (reader hub).
+
+    Raises:
+        FileNotFoundError: no such path.
+        CorpusError: an unknown reader or language, a malformed file, or nothing left after a filter.
+    """
+    name = OTHER_NAMES.get(name, name)
+    if name not in READERS:
+        raise CorpusError(f"unknown corpus {name!r}; the readers are {', '.join(READERS)}")
+    reader = READERS[name]
+    columns = tuple(columns)
+    for option, value in (("split", split), ("repository", repository), ("columns", columns)):
+        if value and option not in reader.takes:
+            raise CorpusError(f"{name} takes no {option}, but {option} = {value!r} was given")
+    in_part(0, articles)
+    ask = Request(
+        path=_find(name, reader, path),
+        languages=normalise_languages(languages),
+        split=split,
+        articles=articles,
+        repository=repository,
+        columns=columns,
+    )
+    filters = [
+        *([f"languages = {', '.join(ask.languages)}"] if ask.languages else []),
+        *([f"split = {split}"] if split else []),
+        *([f"articles = {articles}"] if articles != "all" else []),
+    ]
+    corpus = nonempty(reader.read(ask), " and ".join(filters) or f"reading {ask.path}")
+    return corpus if groups is None else sample_groups(corpus, groups)
+
+
+def load_source(source: SourceConfig) -> Corpus:
+    """Load the corpus that a configuration names; arguments and errors are those of :func:`load_corpus`."""
+    return load_corpus(
+        source.name,
+        path=source.path,
+        languages=source.languages,
+        split=source.split,
+        articles=source.articles,
+        groups=source.groups,
+        repository=source.repository,
+        columns=source.columns,
+    )
+
+
+def _find(name: str, reader: Reader, path: Path | str | None) -> Path:
+    if path is None:
+        if not reader.folders:
+            return Path()
+        root = os.environ.get("HYBRID_FAST_DATA")
+        if not root:
+            raise FileNotFoundError(
+                f"where is {name}? Give its folder as path, or set HYBRID_FAST_DATA to the folder it lies in"
+            )
+        path = Path(root)
+        below = [path / folder for folder in reader.folders if (path / folder).is_dir()]
+        if not below:
+            raise FileNotFoundError(f"{path} (HYBRID_FAST_DATA) has no folder {reader.folders[0]}")
+        return below[0]
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"no such file or folder: {path}")
+    if not reader.folders:
+        return path
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path} is a file; give the folder of {name}")
+    return next((path / folder for folder in reader.folders if (path / folder).is_dir()), path)
