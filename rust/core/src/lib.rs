@@ -19,6 +19,7 @@ pub mod permutation;
 pub mod plan;
 pub mod ranks;
 pub mod search;
+pub mod threads;
 pub mod topk;
 
 pub use error::{Error, Result};

@@ -1,1 +1,412 @@
-//! Exact ranks of the positives.
+//! Exact ranks of the positives, by counting: no sort, one pass over the scores.
+
+use crate::kernel::Kernel;
+use crate::matrix::View;
+use crate::topk::{Ids, Score, Stored, over_rows};
+use crate::{Error, Result};
+
+/// The golds of each query, in compressed sparse rows: those of query `i` are
+/// `ids[indptr[i]..indptr[i + 1]]`, in any order, none twice.
+#[derive(Debug, Clone, Copy)]
+pub struct Positives<'a> {
+    indptr: &'a [i64],
+    ids: &'a [i64],
+}
+
+impl<'a> Positives<'a> {
+    /// Checks the rows of `queries` queries whose golds are among passages `first .. first + passages`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidShape`] when `indptr` does not describe `queries` rows of `ids`;
+    /// [`Error::InvalidArgument`] when an id is not a passage or comes twice in a row.
+    pub fn new(
+        indptr: &'a [i64],
+        ids: &'a [i64],
+        queries: usize,
+        first: usize,
+        passages: usize,
+    ) -> Result<Self> {
+        check_indptr(indptr, ids.len(), queries)?;
+        let positives = Self { indptr, ids };
+        let range = first as i64..(first + passages) as i64;
+        let mut sorted = Vec::new();
+        for query in 0..queries {
+            let row = positives.row(query);
+            if let Some(id) = row.iter().find(|id| !range.contains(id)) {
+                return Err(Error::InvalidArgument(format!(
+                    "positives of query {query} hold passage {id}, which is not one of the {passages} \
+                     passages ({} to {})",
+                    range.start,
+                    range.end - 1
+                )));
+            }
+            sorted.clear();
+            sorted.extend_from_slice(row);
+            sorted.sort_unstable();
+            if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(Error::InvalidArgument(format!(
+                    "positives of query {query} hold passage {} twice",
+                    pair[0]
+                )));
+            }
+        }
+        Ok(positives)
+    }
+
+    /// The golds of one query.
+    #[must_use]
+    pub fn row(&self, query: usize) -> &'a [i64] {
+        &self.ids[self.range(query)]
+    }
+
+    /// Where the golds of one query stand.
+    #[must_use]
+    pub fn range(&self, query: usize) -> std::ops::Range<usize> {
+        self.indptr[query] as usize..self.indptr[query + 1] as usize
+    }
+
+    /// Number of golds of all queries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether no query has a gold.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+/// Checks that `indptr` cuts `length` entries into `rows` rows.
+///
+/// # Errors
+/// [`Error::InvalidShape`] otherwise.
+pub fn check_indptr(indptr: &[i64], length: usize, rows: usize) -> Result<()> {
+    if indptr.len() != rows + 1 {
+        return Err(Error::InvalidShape(format!(
+            "positives describe {} queries, there are {rows}",
+            indptr.len().saturating_sub(1)
+        )));
+    }
+    if let Some(row) = indptr.windows(2).position(|pair| pair[0] > pair[1]) {
+        return Err(Error::InvalidShape(format!(
+            "indptr decreases after entry {row}"
+        )));
+    }
+    if indptr[0] != 0 || indptr[rows] != length as i64 {
+        return Err(Error::InvalidShape(format!(
+            "indptr runs from {} to {}, expected 0 to {length}, the number of ids",
+            indptr[0], indptr[rows]
+        )));
+    }
+    Ok(())
+}
+
+/// Which of several passages with equal scores counts as the better one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ties {
+    /// The smaller id first: the order of [`crate::topk`].
+    Id,
+    /// The greater id first, as `trec_eval` orders document names.
+    TrecEval,
+    /// The positive comes last among its equals.
+    Worst,
+    /// The mean of the first and the last place among its equals.
+    Mean,
+}
+
+impl Ties {
+    /// Reads the name of a rule.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for another name.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "id" => Ok(Self::Id),
+            "trec_eval" => Ok(Self::TrecEval),
+            "worst" => Ok(Self::Worst),
+            "mean" => Ok(Self::Mean),
+            _ => Err(Error::InvalidArgument(format!(
+                "ties is {name:?}, expected \"id\", \"trec_eval\", \"worst\" or \"mean\""
+            ))),
+        }
+    }
+}
+
+/// What was counted for one positive; tallies of disjoint parts of a pool add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Passages with a greater score.
+    pub greater: u32,
+    /// Other passages with an equal score and a smaller id.
+    pub before: u32,
+    /// Other passages with an equal score and a greater id.
+    pub after: u32,
+}
+
+impl Tally {
+    /// The rank, from 1, under a rule that gives whole ranks; [`Ties::Mean`] is read as
+    /// [`Ties::Worst`], see [`Tally::mean_rank`].
+    #[must_use]
+    pub fn rank(self, ties: Ties) -> i64 {
+        let equal = match ties {
+            Ties::Id => i64::from(self.before),
+            Ties::TrecEval => i64::from(self.after),
+            Ties::Worst | Ties::Mean => i64::from(self.before) + i64::from(self.after),
+        };
+        1 + i64::from(self.greater) + equal
+    }
+
+    /// The mean of the first and the last rank among equals.
+    #[must_use]
+    pub fn mean_rank(self) -> f64 {
+        let equal = f64::from(self.before) + f64::from(self.after);
+        1.0 + f64::from(self.greater) + equal / 2.0
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.greater += other.greater;
+        self.before += other.before;
+        self.after += other.after;
+    }
+}
+
+/// A positive to be ranked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<S> {
+    /// Its score.
+    pub(crate) score: S,
+    /// Its passage id.
+    pub(crate) id: u32,
+    /// Its pool.
+    pub(crate) label: u32,
+    /// Where it stands among all positives.
+    pub(crate) place: usize,
+}
+
+/// Up to this many positives are compared with every score; more are searched by bisection.
+const FEW: usize = 8;
+
+/// Counts scores that hold no NaN against the targets of one query, which stand in ascending order
+/// of score.
+pub(crate) fn tally<S: Score>(
+    kernel: Kernel,
+    scores: &[S],
+    ids: Ids<'_>,
+    targets: &[Target<S>],
+    tallies: &mut [Tally],
+    histogram: &mut Vec<u32>,
+) {
+    if targets.len() <= FEW {
+        for (target, tally) in targets.iter().zip(tallies) {
+            let (greater, equal) = S::count(kernel, scores, target.score);
+            tally.greater += greater;
+            if equal > 0 {
+                for (place, score) in scores.iter().enumerate() {
+                    if *score == target.score {
+                        tally.meet(ids.at(place), target.id);
+                    }
+                }
+            }
+        }
+        return;
+    }
+    const PIECE: usize = 32;
+    let lowest = targets[0].score;
+    histogram.clear();
+    histogram.resize(targets.len() + 1, 0);
+    for (number, piece) in scores.chunks(PIECE).enumerate() {
+        if !S::any_at_least(kernel, piece, lowest) {
+            continue;
+        }
+        for (place, &score) in piece.iter().enumerate() {
+            let below = targets.partition_point(|target| target.score < score);
+            histogram[below] += 1;
+            for (target, tally) in targets[below..].iter().zip(&mut tallies[below..]) {
+                if target.score != score {
+                    break;
+                }
+                tally.meet(ids.at(number * PIECE + place), target.id);
+            }
+        }
+    }
+    let mut greater = 0;
+    for (tally, count) in tallies.iter_mut().zip(&histogram[1..]).rev() {
+        greater += count;
+        tally.greater += greater;
+    }
+}
+
+impl Tally {
+    fn meet(&mut self, other: u32, own: u32) {
+        match other.cmp(&own) {
+            std::cmp::Ordering::Less => self.before += 1,
+            std::cmp::Ordering::Greater => self.after += 1,
+            std::cmp::Ordering::Equal => {}
+        }
+    }
+}
+
+/// What was counted for each positive, aligned with the positives. `tick` is called with (rows done,
+/// rows) between blocks.
+///
+/// # Errors
+/// [`Error::InvalidShape`] when the positives are not those of as many queries;
+/// [`Error::NotANumber`] names the first NaN; [`Error::Interrupted`] when `tick` returns `false`.
+///
+/// ```
+/// use hybrid_fast_core::matrix::View;
+/// use hybrid_fast_core::ranks::{Positives, Ties, ranks};
+/// let scores = View::contiguous(&[0.1, 0.7, 0.7, 0.2], 1, 4).unwrap();
+/// let positives = Positives::new(&[0, 2], &[2, 3], 1, 0, 4).unwrap();
+/// let counted = ranks(&scores, &positives, Some(1), &|_, _| true).unwrap();
+/// assert_eq!(counted.iter().map(|c| c.rank(Ties::Id)).collect::<Vec<_>>(), [2, 3]);
+/// assert_eq!(counted[0].rank(Ties::TrecEval), 1);
+/// ```
+pub fn ranks<T: Stored>(
+    scores: &View<'_, T>,
+    positives: &Positives<'_>,
+    threads: Option<usize>,
+    tick: &dyn Fn(usize, usize) -> bool,
+) -> Result<Vec<Tally>> {
+    if positives.indptr.len() != scores.rows() + 1 {
+        return Err(Error::InvalidShape(format!(
+            "positives describe {} queries, there are {}",
+            positives.indptr.len().saturating_sub(1),
+            scores.rows()
+        )));
+    }
+    let kernel = Kernel::detect();
+    let mut counted = vec![Tally::default(); positives.len()];
+    over_rows(
+        scores,
+        threads,
+        tick,
+        |row| {
+            let mut scratch = Vec::new();
+            let mut targets: Vec<_> = positives
+                .range(row)
+                .map(|place| {
+                    let id = positives.ids[place];
+                    let own = &scores.row(row)[id as usize..=id as usize];
+                    let score = T::widen(own, &mut scratch)[0];
+                    Target {
+                        score,
+                        id: id as u32,
+                        label: 0,
+                        place,
+                    }
+                })
+                .collect();
+            targets.sort_by(|a, b| a.score.ascending(&b.score));
+            let tallies = vec![Tally::default(); targets.len()];
+            (targets, tallies, Vec::new())
+        },
+        |(targets, tallies, histogram), _, first, piece| {
+            tally(kernel, piece, Ids::From(first), targets, tallies, histogram);
+        },
+        |_, parts| {
+            for (targets, tallies, _) in parts {
+                for (target, tally) in targets.iter().zip(tallies) {
+                    counted[target.place] += tally;
+                }
+            }
+        },
+    )?;
+    Ok(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn go_on(_: usize, _: usize) -> bool {
+        true
+    }
+
+    fn ranked(scores: &[f64], golds: &[i64], ties: Ties) -> Vec<i64> {
+        let view = View::contiguous(scores, 1, scores.len()).expect("fits");
+        let indptr = [0, golds.len() as i64];
+        let positives = Positives::new(&indptr, golds, 1, 0, scores.len()).expect("valid");
+        let counted = ranks(&view, &positives, None, &go_on).expect("no NaN");
+        counted.into_iter().map(|tally| tally.rank(ties)).collect()
+    }
+
+    #[test]
+    fn each_tie_rule_by_hand() {
+        // Scores .9 .5 .5 .5 .1; the gold is the middle one of three equals.
+        let scores = [0.5, 0.9, 0.5, 0.1, 0.5];
+        assert_eq!(ranked(&scores, &[2], Ties::Id), [3]);
+        assert_eq!(ranked(&scores, &[0, 4], Ties::TrecEval), [4, 2]);
+        assert_eq!(ranked(&scores, &[2, 3, 1], Ties::Worst), [4, 5, 1]);
+        let tally = Tally {
+            greater: 1,
+            before: 1,
+            after: 2,
+        };
+        assert_eq!(tally.mean_rank(), 3.5);
+    }
+
+    #[test]
+    fn both_zeros_tie_and_infinities_rank() {
+        let scores = [0.0, -0.0, f64::NEG_INFINITY, f64::INFINITY];
+        assert_eq!(ranked(&scores, &[0, 1, 2, 3], Ties::Id), [2, 3, 4, 1]);
+    }
+
+    #[test]
+    fn wrong_positives_are_named() {
+        let refused = |indptr: &[i64], ids: &[i64]| {
+            Positives::new(indptr, ids, 2, 0, 5)
+                .expect_err("refused")
+                .to_string()
+        };
+        assert_eq!(
+            refused(&[0, 1], &[0]),
+            "positives describe 1 queries, there are 2"
+        );
+        assert_eq!(refused(&[0, 2, 1], &[0]), "indptr decreases after entry 1");
+        assert!(refused(&[0, 1, 3], &[0, 1]).starts_with("indptr runs from 0 to 3"));
+        assert!(
+            refused(&[0, 0, 1], &[5]).starts_with("positives of query 1 hold passage 5, which")
+        );
+        assert_eq!(
+            refused(&[0, 2, 2], &[3, 3]),
+            "positives of query 0 hold passage 3 twice"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn equals_counting_one_by_one(
+            columns in 1usize..120,
+            golds in 0usize..40,
+            levels in 1i32..40,
+            seed in any::<u32>(),
+        ) {
+            let scores: Vec<f32> = (0..columns)
+                .map(|i| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 9) as i32 % levels)
+                .map(|level| level as f32 / 4.0)
+                .collect();
+            let mut ids: Vec<i64> = (0..columns as i64).collect();
+            ids.sort_by_key(|id| (*id as u32 ^ seed).wrapping_mul(0x9e37_79b9));
+            ids.truncate(golds);
+            let view = View::contiguous(&scores, 1, columns).expect("fits");
+            let indptr = [0, ids.len() as i64];
+            let positives = Positives::new(&indptr, &ids, 1, 0, columns).expect("valid");
+            let counted = ranks(&view, &positives, Some(2), &go_on).expect("no NaN");
+            for (id, tally) in ids.iter().zip(counted) {
+                let own = scores[*id as usize];
+                let with = |keep: &dyn Fn(usize, f32) -> bool| {
+                    scores.iter().enumerate().filter(|&(i, &s)| keep(i, s)).count() as u32
+                };
+                prop_assert_eq!(tally.greater, with(&|_, s| s > own));
+                prop_assert_eq!(tally.before, with(&|i, s| s == own && (i as i64) < *id));
+                prop_assert_eq!(tally.after, with(&|i, s| s == own && (i as i64) > *id));
+            }
+        }
+    }
+}

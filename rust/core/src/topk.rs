@@ -1,1 +1,465 @@
-//! Bounded top-k under one total order.
+//! Bounded top-k under one total order: score down, then id up.
+
+use std::cmp::Ordering;
+
+use half::{bf16, f16};
+
+use crate::kernel::Kernel;
+use crate::matrix::View;
+use crate::threads::Threads;
+use crate::{Error, Result};
+
+/// A score type that rankings are computed in; −0 equals +0, ±∞ are ordinary, NaN is refused.
+pub trait Score: Copy + PartialOrd + Send + Sync + 'static {
+    /// The lowest value.
+    const LOWEST: Self;
+    /// An order of all bit patterns that never contradicts `<`.
+    fn ascending(&self, other: &Self) -> Ordering;
+    /// Whether any of `scores` is NaN.
+    fn any_nan(kernel: Kernel, scores: &[Self]) -> bool;
+    /// Whether any of `scores` is `bound` or more.
+    fn any_at_least(kernel: Kernel, scores: &[Self], bound: Self) -> bool;
+    /// How many of `scores` are greater than `bound`, and how many equal it.
+    fn count(kernel: Kernel, scores: &[Self], bound: Self) -> (u32, u32);
+}
+
+impl Score for f32 {
+    const LOWEST: Self = Self::NEG_INFINITY;
+    fn ascending(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
+    }
+    fn any_nan(kernel: Kernel, scores: &[Self]) -> bool {
+        kernel.any_nan(scores)
+    }
+    fn any_at_least(kernel: Kernel, scores: &[Self], bound: Self) -> bool {
+        kernel.any_at_least(scores, bound)
+    }
+    fn count(kernel: Kernel, scores: &[Self], bound: Self) -> (u32, u32) {
+        kernel.count(scores, bound)
+    }
+}
+
+impl Score for f64 {
+    const LOWEST: Self = Self::NEG_INFINITY;
+    fn ascending(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
+    }
+    fn any_nan(_: Kernel, scores: &[Self]) -> bool {
+        scores.iter().fold(false, |any, score| any | score.is_nan())
+    }
+    fn any_at_least(_: Kernel, scores: &[Self], bound: Self) -> bool {
+        scores
+            .iter()
+            .fold(false, |any, score| any | (*score >= bound))
+    }
+    fn count(_: Kernel, scores: &[Self], bound: Self) -> (u32, u32) {
+        scores.iter().fold((0, 0), |(greater, equal), score| {
+            (
+                greater + u32::from(*score > bound),
+                equal + u32::from(*score == bound),
+            )
+        })
+    }
+}
+
+/// An element of a score matrix: ranked as its [`Score`], returned as itself.
+pub trait Stored: Copy + Send + Sync {
+    /// What it is ranked as; widening keeps the order.
+    type Wide: Score;
+    /// The scores of a piece of a row; `scratch` holds them where they had to be widened.
+    fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<Self::Wide>) -> &'a [Self::Wide];
+}
+
+macro_rules! stored_as_itself {
+    ($($kind:ty),*) => {$(
+        impl Stored for $kind {
+            type Wide = $kind;
+            fn widen<'a>(piece: &'a [Self], _: &'a mut Vec<$kind>) -> &'a [$kind] {
+                piece
+            }
+        })*
+    };
+}
+stored_as_itself!(f32, f64);
+
+macro_rules! stored_as_f32 {
+    ($($kind:ty),*) => {$(
+        impl Stored for $kind {
+            type Wide = f32;
+            fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {
+                <$kind as crate::matrix::Element>::widen(piece, scratch)
+            }
+        })*
+    };
+}
+stored_as_f32!(f16, bf16);
+
+/// The passage ids of consecutive scores.
+#[derive(Debug, Clone, Copy)]
+pub enum Ids<'a> {
+    /// This id, the next, and so on.
+    From(u32),
+    /// One id a score.
+    Listed(&'a [u32]),
+}
+
+impl<'a> Ids<'a> {
+    /// The id of the score at `position`.
+    #[must_use]
+    pub fn at(self, position: usize) -> u32 {
+        match self {
+            Self::From(first) => first + position as u32,
+            Self::Listed(ids) => ids[position],
+        }
+    }
+
+    /// The ids from `position` on.
+    #[must_use]
+    pub fn skip(self, position: usize) -> Ids<'a> {
+        match self {
+            Self::From(first) => Self::From(first + position as u32),
+            Self::Listed(ids) => Self::Listed(&ids[position..]),
+        }
+    }
+}
+
+/// The total order: the better of two comes first.
+pub(crate) fn better<S: Score>(a: &(S, u32), b: &(S, u32)) -> Ordering {
+    // NaN is refused before it gets here, so every pair of scores compares.
+    b.0.partial_cmp(&a.0)
+        .unwrap_or(Ordering::Equal)
+        .then(a.1.cmp(&b.1))
+}
+
+/// The best `k` of the scores offered so far, in memory O(k).
+///
+/// ```
+/// use hybrid_fast_core::kernel::Kernel;
+/// use hybrid_fast_core::topk::{Best, Ids};
+/// let mut best = Best::new(2);
+/// best.offer(Kernel::detect(), &[0.5, 0.9, 0.5], Ids::From(0));
+/// assert_eq!(best.sorted(), vec![(0.9, 1), (0.5, 0)]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Best<S> {
+    k: usize,
+    kept: Vec<(S, u32)>,
+    worst: Option<(S, u32)>,
+}
+
+impl<S: Score> Best<S> {
+    /// Nothing offered yet.
+    #[must_use]
+    pub fn new(k: usize) -> Self {
+        Self {
+            k,
+            kept: Vec::new(),
+            worst: None,
+        }
+    }
+
+    /// Considers scores that hold no NaN.
+    pub fn offer(&mut self, kernel: Kernel, scores: &[S], ids: Ids<'_>) {
+        const PIECE: usize = 32;
+        if self.k == 0 {
+            return;
+        }
+        for (number, piece) in scores.chunks(PIECE).enumerate() {
+            let bound = self.worst.map_or(S::LOWEST, |(score, _)| score);
+            if !S::any_at_least(kernel, piece, bound) {
+                continue;
+            }
+            for (place, &score) in piece.iter().enumerate() {
+                if score >= bound {
+                    self.push((score, ids.at(number * PIECE + place)));
+                }
+            }
+        }
+    }
+
+    /// Considers all that another one kept.
+    pub fn absorb(&mut self, other: &Self) {
+        if self.k > 0 {
+            other.kept.iter().for_each(|&item| self.push(item));
+        }
+    }
+
+    fn push(&mut self, item: (S, u32)) {
+        if self
+            .worst
+            .is_some_and(|worst| better(&item, &worst) != Ordering::Less)
+        {
+            return;
+        }
+        self.kept.push(item);
+        // Kept up to twice k, then halved: constant time an item on average.
+        if self.kept.len() >= self.k.saturating_mul(2).max(32) {
+            self.kept.select_nth_unstable_by(self.k - 1, better);
+            self.kept.truncate(self.k);
+            self.worst = Some(self.kept[self.k - 1]);
+        }
+    }
+
+    /// The best `k`, best first; fewer when fewer were offered.
+    #[must_use]
+    pub fn sorted(mut self) -> Vec<(S, u32)> {
+        self.kept.sort_unstable_by(better);
+        self.kept.truncate(self.k);
+        self.kept
+    }
+}
+
+/// A matrix of scores, queries × passages, in any type that can be ranked.
+#[derive(Debug, Clone, Copy)]
+pub enum Scores<'a> {
+    /// Double precision.
+    F64(View<'a, f64>),
+    /// Single precision.
+    F32(View<'a, f32>),
+    /// IEEE half precision.
+    F16(View<'a, f16>),
+    /// Brain floating point.
+    Bf16(View<'a, bf16>),
+}
+
+/// The k best passages of each query, row after row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopK<S> {
+    /// Number of columns: the smaller of k and the number of passages.
+    pub columns: usize,
+    /// Scores, best first.
+    pub values: Vec<S>,
+    /// Passage ids.
+    pub ids: Vec<i64>,
+}
+
+/// Elements of a score matrix that are ranked between two calls of the progress callback.
+const BLOCK: usize = 1 << 24;
+/// Scores widened and ranked at a time.
+pub(crate) const PIECE: usize = 4096;
+/// Shortest part of a row worth a task of its own.
+const PART: usize = 1 << 16;
+
+/// Rows in blocks on the calling thread, and within a block (row, part of the row) tasks: the plan
+/// that the dense functions share.
+pub(crate) fn over_rows<T: Stored, W: Send>(
+    scores: &View<'_, T>,
+    threads: Option<usize>,
+    tick: &dyn Fn(usize, usize) -> bool,
+    start: impl Fn(usize) -> W,
+    take: impl Fn(&mut W, usize, u32, &[T::Wide]) + Sync,
+    mut finish: impl FnMut(usize, Vec<W>),
+) -> Result<()> {
+    let (rows, columns) = (scores.rows(), scores.columns());
+    let threads = Threads::new(threads, rows as u64 * columns as u64)?;
+    let kernel = Kernel::detect();
+    let height = (BLOCK / columns.max(1)).clamp(1, rows.max(1));
+    for first in (0..rows).step_by(height) {
+        let block = first..(first + height).min(rows);
+        let parts = (2 * threads.count())
+            .div_ceil(block.len())
+            .min(columns / PART)
+            .max(1);
+        let length = columns.div_ceil(parts).max(1);
+        let mut tasks: Vec<Task<W>> = block
+            .clone()
+            .flat_map(|row| (0..parts).map(move |part| (row, part)))
+            .map(|(row, part)| Task {
+                row,
+                part,
+                nan: None,
+                state: start(row),
+            })
+            .collect();
+        threads.each(&mut tasks, |_, task| {
+            let row = scores.row(task.row);
+            let place = (task.part * length).min(columns)..((task.part + 1) * length).min(columns);
+            let mut scratch = Vec::new();
+            for begin in place.clone().step_by(PIECE) {
+                let piece = T::widen(&row[begin..(begin + PIECE).min(place.end)], &mut scratch);
+                if T::Wide::any_nan(kernel, piece) {
+                    task.nan = first_nan(piece).map(|offset| begin + offset);
+                    return;
+                }
+                take(&mut task.state, task.row, begin as u32, piece);
+            }
+        });
+        if let Some((row, column)) = tasks.iter().find_map(|task| Some((task.row, task.nan?))) {
+            return Err(nan_at(row, column));
+        }
+        let mut states = tasks
+            .into_iter()
+            .map(|task| (task.row, task.state))
+            .peekable();
+        while let Some((row, state)) = states.next() {
+            let mut of_row = vec![state];
+            while let Some((_, state)) = states.next_if(|(next, _)| *next == row) {
+                of_row.push(state);
+            }
+            finish(row, of_row);
+        }
+        if !tick(block.end, rows) {
+            return Err(Error::Interrupted);
+        }
+    }
+    Ok(())
+}
+
+struct Task<W> {
+    row: usize,
+    part: usize,
+    nan: Option<usize>,
+    state: W,
+}
+
+#[allow(clippy::eq_op)] // a value that differs from itself is NaN, in any of the types
+pub(crate) fn first_nan<S: PartialOrd>(scores: &[S]) -> Option<usize> {
+    scores.iter().position(|score| score != score)
+}
+
+fn nan_at(row: usize, column: usize) -> Error {
+    Error::NotANumber(format!(
+        "scores[{row}, {column}] is NaN (query {row}, passage {column}); NaN has no rank"
+    ))
+}
+
+/// The `k` best columns of each row, score down, then id up; the smaller of `k` and the number of
+/// columns comes back. `tick` is called with (rows done, rows) between blocks.
+///
+/// # Errors
+/// [`Error::NotANumber`] names the first NaN; [`Error::Interrupted`] when `tick` returns `false`.
+///
+/// ```
+/// use hybrid_fast_core::{matrix::View, topk::topk};
+/// let scores = View::contiguous(&[0.1, 0.7, 0.7, 0.2], 1, 4).unwrap();
+/// let best = topk(&scores, 2, Some(1), &|_, _| true).unwrap();
+/// assert_eq!((best.values, best.ids), (vec![0.7, 0.7], vec![1, 2]));
+/// ```
+pub fn topk<T: Stored>(
+    scores: &View<'_, T>,
+    k: usize,
+    threads: Option<usize>,
+    tick: &dyn Fn(usize, usize) -> bool,
+) -> Result<TopK<T::Wide>> {
+    let columns = k.min(scores.columns());
+    let kernel = Kernel::detect();
+    let size = columns.saturating_mul(scores.rows());
+    let (mut values, mut ids) = (Vec::with_capacity(size), Vec::with_capacity(size));
+    over_rows(
+        scores,
+        threads,
+        tick,
+        |_| Best::new(columns),
+        |best, _, first, piece| best.offer(kernel, piece, Ids::From(first)),
+        |_, parts| {
+            for (value, id) in joined(parts) {
+                values.push(value);
+                ids.push(i64::from(id));
+            }
+        },
+    )?;
+    Ok(TopK {
+        columns,
+        values,
+        ids,
+    })
+}
+
+/// The best of several parts of one row.
+pub(crate) fn joined<S: Score>(parts: Vec<Best<S>>) -> Vec<(S, u32)> {
+    let mut parts = parts.into_iter();
+    let Some(mut first) = parts.next() else {
+        return Vec::new();
+    };
+    parts.for_each(|part| first.absorb(&part));
+    first.sorted()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn go_on(_: usize, _: usize) -> bool {
+        true
+    }
+
+    #[test]
+    fn ties_go_to_the_smaller_id_and_zeros_are_equal() {
+        let scores = [
+            -0.0,
+            0.0,
+            f64::INFINITY,
+            -0.0,
+            f64::NEG_INFINITY,
+            f64::INFINITY,
+        ];
+        let view = View::contiguous(&scores, 1, 6).expect("fits");
+        let best = topk(&view, 10, None, &go_on).expect("no NaN");
+        assert_eq!(best.ids, [2, 5, 0, 1, 3, 4]);
+        assert_eq!(best.columns, 6);
+        assert_eq!(best.values[2].to_bits(), (-0.0f64).to_bits());
+    }
+
+    #[test]
+    fn the_first_nan_is_named() {
+        let scores = [0.0f32, 1.0, 2.0, f32::NAN, f32::NAN, 0.0];
+        let view = View::contiguous(&scores, 2, 3).expect("fits");
+        let error = topk(&view, 1, None, &go_on).expect_err("NaN");
+        assert!(
+            error.to_string().starts_with("scores[1, 0] is NaN"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn stopping_is_an_interruption() {
+        let view = View::contiguous(&[1f32], 1, 1).expect("fits");
+        assert_eq!(topk(&view, 1, None, &|_, _| false), Err(Error::Interrupted));
+    }
+
+    #[test]
+    fn no_rows_no_columns_and_no_k() {
+        let none = View::<f32>::contiguous(&[], 0, 5).expect("fits");
+        assert_eq!(topk(&none, 3, None, &go_on).expect("empty").columns, 3);
+        let narrow = View::<f32>::contiguous(&[], 5, 0).expect("fits");
+        assert_eq!(topk(&narrow, 3, None, &go_on).expect("empty").columns, 0);
+        let some = View::contiguous(&[1f32, 2.0], 1, 2).expect("fits");
+        assert!(topk(&some, 0, None, &go_on).expect("empty").ids.is_empty());
+    }
+
+    #[test]
+    fn a_long_row_is_split_without_a_trace() {
+        let columns = 4 * PART + 17;
+        let scores: Vec<f32> = (0..columns).map(|i| ((i * 7919) % 1000) as f32).collect();
+        let view = View::contiguous(&scores, 1, columns).expect("fits");
+        let one = topk(&view, 300, Some(1), &go_on).expect("no NaN");
+        assert_eq!(one, topk(&view, 300, Some(5), &go_on).expect("no NaN"));
+    }
+
+    proptest! {
+        #[test]
+        fn equals_a_full_sort(
+            rows in 0usize..4,
+            columns in 0usize..200,
+            k in 0usize..220,
+            levels in 1i32..30,
+            seed in any::<u32>(),
+        ) {
+            let scores: Vec<f32> = (0..rows * columns)
+                .map(|i| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 7) as i32 % levels)
+                .map(|level| level as f32)
+                .collect();
+            let view = View::contiguous(&scores, rows, columns).expect("fits");
+            let best = topk(&view, k, Some(2), &go_on).expect("no NaN");
+            let mut expected = Vec::new();
+            for row in 0..rows {
+                let mut all: Vec<(f32, u32)> =
+                    view.row(row).iter().copied().zip(0u32..).collect();
+                all.sort_by(better);
+                expected.extend(all.into_iter().take(k).map(|(_, id)| i64::from(id)));
+            }
+            prop_assert_eq!(best.ids, expected);
+        }
+    }
+}

@@ -1,7 +1,11 @@
 //! The compiled module `hybrid_fast._core`: a table of contents of what crosses into Rust.
 
+mod arrays;
 mod door;
 mod error;
+mod measures;
+mod ranking;
+mod searching;
 
 /// The Rust core of hybrid_fast; use it through the `hybrid_fast` package.
 #[pyo3::pymodule]
@@ -11,6 +15,12 @@ mod _core {
         HybridFastError, InfeasiblePlan, InvalidArgument, InvalidShape, NotANumber, NotSupported,
         StateMismatch,
     };
+    #[pymodule_export]
+    use super::measures::measure;
+    #[pymodule_export]
+    use super::ranking::{ranks, topk};
+    #[pymodule_export]
+    use super::searching::{fingerprint, score_positives, search};
 
     use pyo3::prelude::*;
 

@@ -1,0 +1,187 @@
+"""What callers pass in, as the arrays that the compiled core reads; matrices are never copied or cast."""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import chain
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidArgument, InvalidShape
+
+Matrix: TypeAlias = Any
+"""A NumPy array or memory map, or a torch CPU tensor, of two dimensions with contiguous rows."""
+
+Positives: TypeAlias = Sequence[Iterable[int]] | tuple[Any, Any]
+"""Golds of each query: a list of id lists, or a tuple (indptr, ids) in compressed sparse rows."""
+
+
+def matrix(value: Matrix, name: str) -> NDArray[Any]:
+    """Return ``value`` as a NumPy matrix of float64, float32, float16, or uint16 with bfloat16 bits.
+
+    Args:
+        value: NumPy array, memory map, nested list, or torch CPU tensor (bfloat16 too).
+        name: what messages call it.
+
+    Raises:
+        TypeError: another element type; the message names the cast to make.
+        InvalidShape: not two dimensions.
+    """
+    array = _from_torch(value, name)
+    if array is None:
+        array = _from_numpy(value, name)
+    if array.ndim != 2:
+        raise InvalidShape(f"{name} has {array.ndim} dimensions, expected a matrix with 2")
+    return array
+
+
+def _from_torch(value: object, name: str) -> NDArray[Any] | None:
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(value, torch.Tensor):
+        return None
+    if value.device.type != "cpu":
+        raise TypeError(f"{name} is on {value.device}; pass {name}.cpu()")
+    if value.layout is not torch.strided:
+        raise TypeError(f"{name} is sparse; pass {name}.to_dense()")
+    tensor = value.detach()
+    if tensor.dtype is torch.bfloat16:
+        # The same bits under a type that NumPy knows.
+        return tensor.view(torch.int16).numpy().view(np.uint16)  # type: ignore[no-any-return]  # torch is Any here
+    if tensor.dtype not in (torch.float64, torch.float32, torch.float16):
+        raise TypeError(f"{name} is {tensor.dtype}; cast it to a float type: {name}.float()")
+    return tensor.numpy()  # type: ignore[no-any-return]  # torch is Any here
+
+
+def _from_numpy(value: object, name: str) -> NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; fill it first: {name}.filled(...)")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InvalidShape(f"{name} is not a matrix: {error}") from None
+    if array.dtype.name == "bfloat16":
+        return array.view(np.uint16)
+    if array.dtype.kind in "iub":
+        raise TypeError(f"{name} is {array.dtype}; cast it to a float type: {name}.astype('float32')")
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} is {array.dtype}, expected float64, float32, float16 or bfloat16")
+    if not array.dtype.isnative:
+        native = array.dtype.newbyteorder("=").name
+        raise TypeError(f"{name} is not in this machine's byte order; cast it: {name}.astype('{native}')")
+    return array
+
+
+def embeddings(value: Matrix, name: str) -> NDArray[Any]:
+    """Return ``value`` as a matrix that scores can be computed from: float32, float16 or bfloat16 bits.
+
+    Raises:
+        TypeError: another element type, float64 included; the message names the cast to make.
+        InvalidShape: not two dimensions.
+    """
+    array = matrix(value, name)
+    if array.dtype == np.float64:
+        raise TypeError(
+            f"{name} is float64, and scores are computed in float32; cast it: {name}.astype('float32')"
+        )
+    return array
+
+
+def id_rows(positives: Positives) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the golds of each query as (indptr, ids), both int64 and contiguous.
+
+    Raises:
+        TypeError: ids that are not whole numbers.
+        InvalidShape: a tuple that is not two one-dimensional arrays.
+    """
+    if isinstance(positives, tuple):
+        if len(positives) != 2:
+            raise InvalidShape(
+                f"positives are a tuple of {len(positives)}, expected two arrays (indptr, ids)"
+            )
+        return whole_numbers(positives[0], "indptr of positives"), whole_numbers(positives[1], "positives")
+    rows = [
+        _list(row, f"row {place} of positives", "a list of passage ids")
+        for place, row in enumerate(_list(positives, "positives", "a list of id lists or (indptr, ids)"))
+    ]
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=indptr[1:])
+    return indptr, whole_numbers(list(chain.from_iterable(rows)), "positives")
+
+
+def _list(value: Any, name: str, expected: str) -> list[Any]:
+    """Return a sequence, array or tensor as a list."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} is {type(value).__name__}, expected {expected}")
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return list(plain) if isinstance(plain, Iterable) else [plain]
+
+
+def whole_numbers(values: Any, name: str) -> NDArray[np.int64]:
+    """Return ``values`` as a contiguous int64 vector.
+
+    Raises:
+        TypeError: values that are not whole numbers.
+        InvalidShape: not one dimension.
+        InvalidArgument: a value beyond int64.
+    """
+    array = np.asarray(values.tolist() if hasattr(values, "detach") else values)
+    if array.ndim != 1:
+        raise InvalidShape(f"{name} have {array.ndim} dimensions, expected 1")
+    if array.size == 0 and not isinstance(values, np.ndarray):
+        return np.zeros(0, dtype=np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} are {array.dtype}, expected whole numbers")
+    if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise InvalidArgument(f"{name} hold {int(array.max())}, which is beyond int64")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def label_codes(labels: Any, count: int, name: str) -> tuple[tuple[Hashable, ...], NDArray[np.uint32]]:
+    """Return the distinct labels and, for each of ``count`` passages, the position of its label.
+
+    Raises:
+        InvalidShape: not one label a passage.
+        TypeError: a label that cannot be hashed.
+    """
+    names: tuple[Hashable, ...]
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iuUSb":
+        distinct, inverse = np.unique(labels, return_inverse=True)
+        names, codes = tuple(distinct.tolist()), inverse.astype(np.uint32)
+    else:
+        positions: dict[Hashable, int] = {}
+        try:
+            places = [
+                positions.setdefault(label, len(positions))
+                for label in _list(labels, name, "a label a passage")
+            ]
+        except TypeError as error:
+            raise TypeError(f"{name} must hold labels that can be hashed: {error}") from None
+        names, codes = tuple(positions), np.array(places, dtype=np.uint32)
+    if len(codes) != count:
+        raise InvalidShape(f"{name} has {len(codes)} labels, there are {count} passages")
+    return names, codes
+
+
+def count_of(value: object, name: str, least: int) -> int:
+    """Return ``value`` as a whole number of at least ``least``.
+
+    Raises:
+        TypeError: not a whole number.
+        InvalidArgument: below ``least``.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # what it is for: anything may come
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}, expected a whole number") from None
+    if number < least:
+        raise InvalidArgument(f"{name} is {number}, expected {least} or more")
+    return min(number, sys.maxsize)
+
+
+def thread_count(threads: int | None) -> int | None:
+    """Return a checked number of threads; None means ``RAYON_NUM_THREADS``, else all cores."""
+    return None if threads is None else count_of(threads, "threads", 1)

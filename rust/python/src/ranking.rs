@@ -1,0 +1,78 @@
+//! Dense top-k and ranks.
+
+use half::f16;
+use hybrid_fast_core::ranks::{self as core, Positives, Tally, Ties};
+use hybrid_fast_core::topk::{Scores, topk as core_topk};
+use numpy::{PyArray1, PyReadonlyArray1};
+use pyo3::prelude::*;
+
+use crate::arrays::{Held, matrix, slice};
+use crate::door::enter;
+use crate::error::to_py;
+
+/// Best columns of each row: (values, ids).
+#[pyfunction]
+#[pyo3(signature = (scores, k, threads=None))]
+pub(crate) fn topk<'py>(
+    py: Python<'py>,
+    scores: &Bound<'py, PyAny>,
+    k: usize,
+    threads: Option<usize>,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let held = Held::new(scores, "scores")?;
+    macro_rules! best {
+        ($view:expr, $narrow:expr) => {{
+            let (view, rows) = ($view, $view.rows());
+            let best = enter(py, None, move |tick| core_topk(&view, k, threads, tick))?;
+            let values: Vec<_> = $narrow(best.values);
+            (
+                matrix(py, values, rows, best.columns)?.into_any(),
+                matrix(py, best.ids, rows, best.columns)?.into_any(),
+            )
+        }};
+    }
+    Ok(match held.scores("scores")? {
+        Scores::F64(view) => best!(view, |values| values),
+        Scores::F32(view) => best!(view, |values| values),
+        Scores::Bf16(view) => best!(view, |values| values),
+        // Widened from f16, so narrowing gives the same value back.
+        Scores::F16(view) => best!(view, |values: Vec<f32>| {
+            values.into_iter().map(f16::from_f32).collect()
+        }),
+    })
+}
+
+/// Ranks of the positives, aligned with `ids`: int64, or float64 for the mean of ties.
+#[pyfunction]
+#[pyo3(signature = (scores, indptr, ids, ties, threads=None))]
+pub(crate) fn ranks<'py>(
+    py: Python<'py>,
+    scores: &Bound<'py, PyAny>,
+    indptr: PyReadonlyArray1<'py, i64>,
+    ids: PyReadonlyArray1<'py, i64>,
+    ties: &str,
+    threads: Option<usize>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let ties = Ties::named(ties).map_err(to_py)?;
+    let held = Held::new(scores, "scores")?;
+    let (indptr, ids) = (slice(&indptr, "indptr")?, slice(&ids, "ids")?);
+    macro_rules! counted {
+        ($view:expr) => {{
+            let view = $view;
+            enter(py, None, move |tick| {
+                let positives = Positives::new(indptr, ids, view.rows(), 0, view.columns())?;
+                core::ranks(&view, &positives, threads, tick)
+            })?
+        }};
+    }
+    let tallies: Vec<Tally> = match held.scores("scores")? {
+        Scores::F64(view) => counted!(view),
+        Scores::F32(view) => counted!(view),
+        Scores::F16(view) => counted!(view),
+        Scores::Bf16(view) => counted!(view),
+    };
+    Ok(match ties {
+        Ties::Mean => PyArray1::from_iter(py, tallies.into_iter().map(Tally::mean_rank)).into_any(),
+        _ => PyArray1::from_iter(py, tallies.into_iter().map(|tally| tally.rank(ties))).into_any(),
+    })
+}
