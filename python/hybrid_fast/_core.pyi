@@ -1,6 +1,6 @@
 """What the compiled core exports; checked against the module by mypy's stubtest."""
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,3 +58,54 @@ def measure(
     ranks: NDArray[np.float64],
     grades: NDArray[np.int64] | None = None,
 ) -> list[NDArray[np.float64]]: ...
+
+@final
+class PairIndex:
+    def __new__(
+        cls,
+        group: NDArray[np.int64],
+        language: NDArray[np.int64],
+        query: NDArray[np.int64],
+        passage: NDArray[np.int64],
+        query_identity: NDArray[np.int64] | None,
+        passage_identity: NDArray[np.int64] | None,
+        languages: int,
+    ) -> PairIndex: ...
+    def __len__(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def fingerprint(self) -> int: ...
+    def strata(self) -> NDArray[np.int64]: ...
+    def pairs(
+        self, ids: NDArray[np.int64]
+    ) -> tuple[
+        NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.int16]
+    ]: ...
+    def identities(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+
+@final
+class Plan:
+    def __new__(
+        cls,
+        index: PairIndex,
+        *,
+        batch_size: int,
+        mono_ratio: float,
+        mixing: str,
+        unit: str,
+        cross: str,
+        exponent: float | None,
+        weights: list[float] | None,
+        batches_per_epoch: int | None,
+        guard: tuple[bool, bool, bool],
+        seed: int,
+    ) -> Plan: ...
+    def __len__(self) -> int: ...
+    def shares(self) -> list[tuple[int, int, int, float]]: ...
+    def frequent(self) -> list[tuple[str, int, int, int, int, int]]: ...
+    def batches(
+        self, epoch: int, start: int, stop: int, progress: Progress | None = None
+    ) -> dict[str, Any]: ...

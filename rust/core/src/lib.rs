@@ -14,6 +14,7 @@ pub mod kernel;
 pub mod matrix;
 pub mod metrics;
 pub mod mixture;
+pub mod packing;
 pub mod pairs;
 pub mod permutation;
 pub mod plan;

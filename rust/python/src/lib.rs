@@ -4,7 +4,9 @@ mod arrays;
 mod door;
 mod error;
 mod measures;
+mod pairs;
 mod ranking;
+mod sampler;
 mod searching;
 
 /// The Rust core of hybrid_fast; use it through the `hybrid_fast` package.
@@ -18,7 +20,11 @@ mod _core {
     #[pymodule_export]
     use super::measures::measure;
     #[pymodule_export]
+    use super::pairs::PairIndex;
+    #[pymodule_export]
     use super::ranking::{ranks, topk};
+    #[pymodule_export]
+    use super::sampler::Plan;
     #[pymodule_export]
     use super::searching::{fingerprint, score_positives, search};
 

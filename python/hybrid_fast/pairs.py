@@ -1,0 +1,177 @@
+"""The pair index: one index over groups × languages serves every ordered language pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _core
+from .errors import InvalidArgument, InvalidShape
+
+if TYPE_CHECKING:
+    from .corpus import Corpus
+
+_MOST_LANGUAGES = 2**15 - 1
+
+
+class PairIndex:
+    """Groups × languages → query rows, passage rows and identities.
+
+    A *cell* is one (group, language); a *stratum* is an ordered pair (query language, passage
+    language). Pairs are never stored: 11 languages, one index, 121 strata. Columns that follow a
+    rule (equal to their position, constant, repeated) cost nothing, others 4 bytes a cell.
+
+    Make one with :meth:`from_columns` or :meth:`from_corpus`.
+    """
+
+    __slots__ = ("_core", "_languages", "_strata")
+
+    def __init__(self, core: _core.PairIndex, languages: tuple[str, ...]) -> None:
+        self._core = core
+        self._languages = languages
+        self._strata = core.strata().reshape(len(languages), len(languages))
+        self._strata.flags.writeable = False
+
+    @classmethod
+    def from_columns(
+        cls,
+        group: ArrayLike,
+        language: ArrayLike,
+        query: ArrayLike,
+        passage: ArrayLike,
+        *,
+        languages: Sequence[str],
+        passage_identity: ArrayLike | None = None,
+        query_identity: ArrayLike | None = None,
+    ) -> PairIndex:
+        """Build an index from columns of equal length, one value a cell, of any integer type.
+
+        Args:
+            group: group ids, 0 to 2³² − 2; ids may have gaps, and are returned as given.
+            language: positions in ``languages``.
+            query: query rows; −1 where the cell has no query.
+            passage: passage rows; −1 where the cell has no passage.
+            languages: names of the languages.
+            passage_identity: equal for cells whose passages must not meet in a batch; default: the row.
+            query_identity: equal for cells that ask the same question; default: the row.
+
+        Raises:
+            InvalidShape: columns of unequal length, or not one-dimensional.
+            InvalidArgument: a value out of range, or the same (group, language) twice, naming the cell.
+            TypeError: a column that does not hold integers.
+        """
+        if isinstance(languages, str):
+            raise TypeError(f"languages is the text {languages!r}, expected a list of language names")
+        names = tuple(languages)
+        wrong = [name for name in names if not isinstance(name, str)]
+        if wrong:
+            raise TypeError(f"languages holds {wrong[0]!r}, expected names (text)")
+        if not 0 < len(names) <= _MOST_LANGUAGES:
+            raise InvalidArgument(f"{len(names)} languages were given, expected 1 to {_MOST_LANGUAGES}")
+        twice = [name for position, name in enumerate(names) if name in names[:position]]
+        if twice:
+            raise InvalidArgument(f"language {twice[0]!r} is given twice; give each language once")
+        core = _core.PairIndex(
+            _column("group", group),
+            _column("language", language),
+            _column("query", query),
+            _column("passage", passage),
+            None if query_identity is None else _column("query_identity", query_identity),
+            None if passage_identity is None else _column("passage_identity", passage_identity),
+            len(names),
+        )
+        return cls(core, names)
+
+    @classmethod
+    def from_corpus(cls, corpus: Corpus) -> PairIndex:
+        """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``."""
+        cells = corpus.cells
+        return cls.from_columns(
+            cells.group,
+            cells.language,
+            cells.query,
+            cells.passage,
+            languages=corpus.languages,
+            passage_identity=cells.passage_identity,
+            query_identity=cells.query_identity,
+        )
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Names of the languages, in the order of their numbers."""
+        return self._languages
+
+    @property
+    def groups(self) -> int:
+        """How many different groups there are."""
+        return self._core.groups
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """Pairs of each stratum, int64 [query language, passage language]; read-only."""
+        return self._strata
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the index holds."""
+        return self._core.bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits, a hash of every value given."""
+        return f"{self._core.fingerprint:016x}"
+
+    def __len__(self) -> int:
+        """Return the number of cells."""
+        return len(self._core)
+
+    def pairs(
+        self, ids: ArrayLike
+    ) -> tuple[
+        NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.int16]
+    ]:
+        """Decode pair ids.
+
+        Args:
+            ids: pair ids: position of the query's cell × number of languages + passage language.
+
+        Returns:
+            Group, query row and passage row (int64), query language and passage language (int16),
+            each of the length of ``ids``.
+
+        Raises:
+            IndexError: an id that is no pair of this index.
+        """
+        return self._core.pairs(_column("ids", ids))
+
+    def identities(self, ids: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return query identities and passage identities (int64) of pair ids.
+
+        Raises:
+            IndexError: an id that is no pair of this index.
+        """
+        return self._core.identities(_column("ids", ids))
+
+    def __repr__(self) -> str:
+        names = ", ".join(self._languages[:12]) + (", …" if len(self._languages) > 12 else "")
+        return (
+            f"PairIndex({len(self):,} cells, {self.groups:,} groups, "
+            f"{int((self._strata > 0).sum())} strata, languages: {names})"
+        )
+
+
+def _column(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Return ``values`` as contiguous int64 without changing a value."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise InvalidShape(f"{name} has shape {array.shape}, expected one dimension, one value a cell")
+    if array.size == 0:
+        return np.empty(0, np.int64)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} holds {array.dtype}, expected integers; convert with .astype('int64')")
+    if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
+        raise InvalidArgument(f"{name} holds {array.max()}, expected at most {2**32 - 2}")
+    return np.ascontiguousarray(array, dtype=np.int64)

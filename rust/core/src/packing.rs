@@ -1,0 +1,505 @@
+//! Packing rows into batches so that no identity comes twice in a batch.
+
+use crate::permutation::mix;
+
+/// Which identities must not come twice in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// No group twice.
+    pub group: bool,
+    /// No query identity twice.
+    pub query: bool,
+    /// No passage identity twice.
+    pub passage: bool,
+}
+
+impl Guard {
+    /// Group, query and passage, as keys that are switched on.
+    #[must_use]
+    pub fn switches(&self) -> [bool; 3] {
+        [self.group, self.query, self.passage]
+    }
+}
+
+/// Group, query identity and passage identity of a row.
+pub(crate) type Keys = [u32; 3];
+
+/// A row that may be drawn, for slots of its own class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) class: u32,
+    pub(crate) keys: Keys,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Moves tried for one empty slot before it is given up.
+const MOVES: usize = 300;
+
+/// Partners tried in one move.
+const PARTNERS: usize = 512;
+
+/// Assigns candidates to slots: `slots[s]` is the class wanted at slot s, `size` slots make a
+/// batch. Returns the candidate at each slot, or `None` where no arrangement was found.
+///
+/// Rows are placed in the order given, except that a row whose identity must come in every
+/// batch that is left goes first; with one class and one binding identity this fills every
+/// slot whenever that is possible. Empty slots are then repaired by swaps within a class.
+pub(crate) fn pack(
+    slots: &[u32],
+    size: usize,
+    candidates: &[Candidate],
+    guard: Guard,
+    seed: u64,
+) -> Vec<Option<u32>> {
+    let mut packer = Packer::new(slots, size, candidates, guard, seed);
+    packer.place();
+    packer.repair();
+    packer
+        .at
+        .iter()
+        .map(|&one| (one != NONE).then_some(one))
+        .collect()
+}
+
+/// The rows of every identity that comes more than once, for one kind of key.
+struct Repeats {
+    /// Number of each candidate's identity, or [`NONE`] if no other candidate has it.
+    local: Vec<u32>,
+    rows: Vec<Vec<u32>>,
+    /// Rows before this one are placed.
+    from: Vec<usize>,
+    left: Vec<u32>,
+    /// The last batch each identity came in.
+    last: Vec<u32>,
+    /// Identities by how many of their rows are left; entries may be stale.
+    by_left: Vec<Vec<u32>>,
+    /// Identities with as many rows left as there are batches.
+    hot: Vec<u32>,
+    is_hot: Vec<bool>,
+}
+
+impl Repeats {
+    fn new(candidates: &[Candidate], kind: usize, batches: usize) -> Self {
+        let key = |one: &u32| candidates[*one as usize].keys[kind];
+        let mut order: Vec<u32> = (0..candidates.len() as u32).collect();
+        order.sort_by_key(key);
+        let mut local = vec![NONE; candidates.len()];
+        let mut rows: Vec<Vec<u32>> = Vec::new();
+        for run in order
+            .chunk_by(|a, b| key(a) == key(b))
+            .filter(|run| run.len() > 1)
+        {
+            for &one in run {
+                local[one as usize] = rows.len() as u32;
+            }
+            rows.push(run.to_vec());
+        }
+        let left: Vec<u32> = rows.iter().map(|rows| rows.len() as u32).collect();
+        let mut by_left = vec![Vec::new(); batches + 1];
+        for (identity, &count) in left.iter().enumerate() {
+            by_left[(count as usize).min(batches)].push(identity as u32);
+        }
+        Self {
+            from: vec![0; rows.len()],
+            last: vec![NONE; rows.len()],
+            is_hot: vec![false; rows.len()],
+            hot: Vec::new(),
+            local,
+            rows,
+            left,
+            by_left,
+        }
+    }
+
+    fn heat(&mut self, batches_left: usize) {
+        for identity in std::mem::take(&mut self.by_left[batches_left]) {
+            let one = identity as usize;
+            if !self.is_hot[one] && self.left[one] as usize >= batches_left {
+                self.is_hot[one] = true;
+                self.hot.push(identity);
+            }
+        }
+    }
+
+    fn taken(&self, one: u32, batch: u32) -> bool {
+        let identity = self.local[one as usize];
+        identity != NONE && self.last[identity as usize] == batch
+    }
+
+    fn placed(&mut self, one: u32, batch: u32) {
+        let identity = self.local[one as usize];
+        if identity != NONE {
+            self.last[identity as usize] = batch;
+            self.left[identity as usize] -= 1;
+            let left = self.left[identity as usize] as usize;
+            if let Some(bucket) = self.by_left.get_mut(left) {
+                bucket.push(identity);
+            }
+        }
+    }
+}
+
+struct Packer<'a> {
+    slots: &'a [u32],
+    size: usize,
+    candidates: &'a [Candidate],
+    switches: [bool; 3],
+    repeats: Vec<Repeats>,
+    /// Candidate at each slot.
+    at: Vec<u32>,
+    /// Slot of each candidate.
+    slot_of: Vec<u32>,
+    state: u64,
+}
+
+impl<'a> Packer<'a> {
+    fn new(
+        slots: &'a [u32],
+        size: usize,
+        candidates: &'a [Candidate],
+        guard: Guard,
+        seed: u64,
+    ) -> Self {
+        let switches = guard.switches();
+        let batches = slots.len() / size;
+        Self {
+            slots,
+            size,
+            candidates,
+            switches,
+            repeats: (0..3)
+                .filter(|&kind| switches[kind])
+                .map(|kind| Repeats::new(candidates, kind, batches))
+                .collect(),
+            at: vec![NONE; slots.len()],
+            slot_of: vec![NONE; candidates.len()],
+            state: seed,
+        }
+    }
+
+    fn classes(&self) -> usize {
+        let last = self
+            .slots
+            .iter()
+            .chain(self.candidates.iter().map(|one| &one.class))
+            .max();
+        last.map_or(0, |&class| class as usize + 1)
+    }
+
+    fn put(&mut self, one: u32, slot: usize) {
+        self.at[slot] = one;
+        self.slot_of[one as usize] = slot as u32;
+    }
+
+    fn place(&mut self) {
+        // Waiting candidates of each class, as linked lists in the order given.
+        let mut head = vec![NONE; self.classes()];
+        let mut next = vec![NONE; self.candidates.len()];
+        for (one, candidate) in self.candidates.iter().enumerate().rev() {
+            next[one] = head[candidate.class as usize];
+            head[candidate.class as usize] = one as u32;
+        }
+        let batches = self.slots.len() / self.size;
+        for batch in 0..batches {
+            self.place_hot(batch, batches - batch);
+            for slot in batch * self.size..(batch + 1) * self.size {
+                if self.at[slot] != NONE {
+                    continue;
+                }
+                let class = self.slots[slot] as usize;
+                let mut previous = NONE;
+                let mut one = head[class];
+                while one != NONE {
+                    let after = next[one as usize];
+                    let waits = self.slot_of[one as usize] == NONE;
+                    let fits = waits && !self.taken(one, batch);
+                    if fits {
+                        self.settle(one, slot, batch);
+                    }
+                    if fits || !waits {
+                        match previous {
+                            NONE => head[class] = after,
+                            _ => next[previous as usize] = after,
+                        }
+                    } else {
+                        previous = one;
+                    }
+                    if fits {
+                        break;
+                    }
+                    one = after;
+                }
+            }
+        }
+    }
+
+    fn taken(&self, one: u32, batch: usize) -> bool {
+        self.repeats
+            .iter()
+            .any(|repeats| repeats.taken(one, batch as u32))
+    }
+
+    fn settle(&mut self, one: u32, slot: usize, batch: usize) {
+        self.put(one, slot);
+        for repeats in &mut self.repeats {
+            repeats.placed(one, batch as u32);
+        }
+    }
+
+    fn place_hot(&mut self, batch: usize, batches_left: usize) {
+        for kind in 0..self.repeats.len() {
+            self.repeats[kind].heat(batches_left);
+            let mut number = 0;
+            while number < self.repeats[kind].hot.len() {
+                let identity = self.repeats[kind].hot[number] as usize;
+                number += 1;
+                let from = self.repeats[kind].from[identity];
+                let rows = &self.repeats[kind].rows[identity];
+                let skip = rows[from..]
+                    .iter()
+                    .take_while(|&&one| self.slot_of[one as usize] != NONE)
+                    .count();
+                self.repeats[kind].from[identity] = from + skip;
+                if let Some((one, slot)) = self.hot_choice(kind, identity, batch) {
+                    self.settle(one, slot, batch);
+                }
+            }
+        }
+    }
+
+    fn hot_choice(&self, kind: usize, identity: usize, batch: usize) -> Option<(u32, usize)> {
+        let repeats = &self.repeats[kind];
+        if repeats.last[identity] == batch as u32 {
+            return None;
+        }
+        let range = batch * self.size..(batch + 1) * self.size;
+        let waiting = repeats.rows[identity][repeats.from[identity]..]
+            .iter()
+            .copied();
+        waiting
+            .filter(|&one| self.slot_of[one as usize] == NONE && !self.taken(one, batch))
+            .take(PARTNERS)
+            .find_map(|one| {
+                let class = self.candidates[one as usize].class;
+                let open = |&slot: &usize| self.at[slot] == NONE && self.slots[slot] == class;
+                range.clone().find(open).map(|slot| (one, slot))
+            })
+    }
+
+    fn repair(&mut self) {
+        let holes: Vec<usize> = (0..self.slots.len())
+            .filter(|&slot| self.at[slot] == NONE)
+            .collect();
+        if holes.is_empty() {
+            return;
+        }
+        let classes = self.classes();
+        let mut of_class = vec![Vec::new(); classes];
+        for (slot, &class) in self.slots.iter().enumerate() {
+            of_class[class as usize].push(slot);
+        }
+        let mut waiting = vec![Vec::new(); classes];
+        for (one, candidate) in self.candidates.iter().enumerate() {
+            if self.slot_of[one] == NONE {
+                waiting[candidate.class as usize].push(one as u32);
+            }
+        }
+        for hole in holes {
+            let mut hole = hole;
+            for _ in 0..MOVES {
+                match self.fill(hole, &of_class, &mut waiting) {
+                    Some(moved) if moved == hole => break,
+                    Some(moved) => hole = moved,
+                    None => {}
+                }
+                if self.at[hole] != NONE {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Tries to fill `hole`: returns `hole` when filled, another slot when the hole moved
+    /// there, and `None` when only the waiting rows changed.
+    fn fill(
+        &mut self,
+        hole: usize,
+        of_class: &[Vec<usize>],
+        waiting: &mut [Vec<u32>],
+    ) -> Option<usize> {
+        let class = self.slots[hole] as usize;
+        if waiting[class].is_empty() {
+            return Some(hole);
+        }
+        let start = self.below(waiting[class].len());
+        let tries = waiting[class].len().min(8);
+        for number in 0..tries {
+            let place = (start + number) % waiting[class].len();
+            let one = waiting[class][place];
+            if self.clashes(one, hole, hole).0 == 0 {
+                waiting[class].swap_remove(place);
+                self.put(one, hole);
+                return Some(hole);
+            }
+        }
+        let slots = &of_class[class];
+        let offset = self.below(slots.len());
+        for number in 0..tries.min(4) {
+            let place = (start + number) % waiting[class].len();
+            let one = waiting[class][place];
+            for step in 0..slots.len().min(PARTNERS) {
+                let other = slots[(offset + step) % slots.len()];
+                let partner = self.at[other];
+                if partner == NONE || other / self.size == hole / self.size {
+                    continue;
+                }
+                if self.clashes(partner, hole, hole).0 == 0
+                    && self.clashes(one, other, other).0 == 0
+                {
+                    waiting[class].swap_remove(place);
+                    self.put(one, other);
+                    self.put(partner, hole);
+                    return Some(hole);
+                }
+            }
+        }
+        let place = self.below(waiting[class].len());
+        let one = waiting[class][place];
+        let (clashes, at) = self.clashes(one, hole, hole);
+        if clashes == 1 && self.below(4) > 0 {
+            let loser = self.at[at];
+            waiting[class].swap_remove(place);
+            self.put(one, hole);
+            self.at[at] = NONE;
+            self.slot_of[loser as usize] = NONE;
+            waiting[self.slots[at] as usize].push(loser);
+            return Some(at);
+        }
+        for _ in 0..16 {
+            let other = slots[self.below(slots.len())];
+            let partner = self.at[other];
+            if partner != NONE && self.clashes(one, other, other).0 == 0 {
+                waiting[class][place] = partner;
+                self.slot_of[partner as usize] = NONE;
+                self.put(one, other);
+                break;
+            }
+        }
+        None
+    }
+
+    /// How many rows of the batch of `slot`, `except` left out, share an identity with `one`;
+    /// and the slot of the last of them.
+    fn clashes(&self, one: u32, slot: usize, except: usize) -> (usize, usize) {
+        let keys = self.candidates[one as usize].keys;
+        let start = slot / self.size * self.size;
+        let mut found = (0, slot);
+        for other in start..start + self.size {
+            let there = self.at[other];
+            if other == except || there == NONE || there == one {
+                continue;
+            }
+            if clash(keys, self.candidates[there as usize].keys, self.switches) {
+                found = (found.0 + 1, other);
+            }
+        }
+        found
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.state = mix(self.state);
+        (self.state % end.max(1) as u64) as usize
+    }
+}
+
+/// Whether two rows share an identity that is guarded.
+pub(crate) fn clash(a: Keys, b: Keys, switches: [bool; 3]) -> bool {
+    (0..3).any(|kind| switches[kind] && a[kind] == b[kind])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALL: Guard = Guard {
+        group: true,
+        query: true,
+        passage: true,
+    };
+
+    fn check(slots: &[u32], size: usize, candidates: &[Candidate], packed: &[Option<u32>]) {
+        let mut seen = vec![false; candidates.len()];
+        for (slot, one) in packed.iter().enumerate() {
+            let Some(one) = one else { continue };
+            assert!(!seen[*one as usize]);
+            seen[*one as usize] = true;
+            assert_eq!(candidates[*one as usize].class, slots[slot]);
+        }
+        for batch in packed.chunks(size) {
+            for (a, one) in batch.iter().enumerate() {
+                for other in &batch[..a] {
+                    if let (Some(one), Some(other)) = (one, other) {
+                        let keys = |one: &u32| candidates[*one as usize].keys;
+                        assert!(!clash(keys(one), keys(other), ALL.switches()));
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        /// With one binding identity, none more often than there are batches, all slots fill.
+        #[test]
+        fn one_identity_packs_perfectly(
+            size in 1usize..9,
+            batches in 1usize..9,
+            spread in 1u32..60,
+            seed: u64,
+        ) {
+            let mut counts = std::collections::BTreeMap::new();
+            let mut candidates = Vec::new();
+            let mut state = seed;
+            let mut fresh = 1000;
+            while candidates.len() < size * batches {
+                state = mix(state);
+                let mut identity = (state % u64::from(spread)) as u32;
+                if counts.get(&identity).is_some_and(|&count| count == batches) {
+                    identity = fresh;
+                    fresh += 1;
+                }
+                *counts.entry(identity).or_insert(0) += 1;
+                let row = candidates.len() as u32;
+                candidates.push(Candidate { class: 0, keys: [row, row, identity] });
+            }
+            let slots = vec![0; size * batches];
+            let packed = pack(&slots, size, &candidates, ALL, seed);
+            check(&slots, size, &candidates, &packed);
+            prop_assert!(packed.iter().all(Option::is_some));
+        }
+
+        #[test]
+        fn never_twice_in_a_batch(
+            size in 1usize..9,
+            batches in 1usize..9,
+            classes in 1u32..5,
+            spread in 1u64..80,
+            seed: u64,
+        ) {
+            let mut state = seed;
+            let mut draw = |end: u64| {
+                state = mix(state);
+                (state % end) as u32
+            };
+            let slots: Vec<u32> =
+                (0..size * batches).map(|_| draw(u64::from(classes))).collect();
+            let candidates: Vec<Candidate> = slots
+                .iter()
+                .map(|&class| Candidate { class, keys: [draw(spread), draw(spread), draw(spread)] })
+                .collect();
+            let packed = pack(&slots, size, &candidates, ALL, seed);
+            check(&slots, size, &candidates, &packed);
+        }
+    }
+}

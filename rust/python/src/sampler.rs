@@ -1,0 +1,167 @@
+//! `Plan`: a checked configuration in, batches out.
+
+use std::sync::{Arc, Mutex};
+
+use hybrid_fast_core::Error;
+use hybrid_fast_core::mixture::Mixing;
+use hybrid_fast_core::packing::Guard;
+use hybrid_fast_core::plan::{self, Config, Cross, Epoch, IdentityKind, LanguageWeights, Unit};
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::door::enter;
+use crate::error::to_py;
+use crate::pairs::PairIndex;
+
+/// Kind of identity, its value, query language, passage language, rows, rows placed in a pass.
+type Frequent = (&'static str, u32, usize, usize, u64, u64);
+
+/// Batches as a pure function of (index, configuration, epoch, batch number).
+#[pyclass(frozen, module = "hybrid_fast._core")]
+pub(crate) struct Plan {
+    inner: Arc<plan::Plan>,
+    /// The epoch used last, with the blocks it built.
+    latest: Mutex<Option<(u64, Arc<Epoch>)>>,
+}
+
+fn choice<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> PyResult<T> {
+    known
+        .iter()
+        .find(|(one, _)| *one == value)
+        .map(|(_, found)| *found)
+        .ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|(one, _)| *one).collect();
+            to_py(Error::InvalidArgument(format!(
+                "{name} is {value:?}, expected one of {}",
+                names.join(", ")
+            )))
+        })
+}
+
+#[pymethods]
+impl Plan {
+    #[new]
+    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, cross, exponent, weights, batches_per_epoch, guard, seed))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one argument a field of the configuration"
+    )]
+    fn new(
+        py: Python<'_>,
+        index: &PairIndex,
+        batch_size: usize,
+        mono_ratio: f64,
+        mixing: &str,
+        unit: &str,
+        cross: &str,
+        exponent: Option<f64>,
+        weights: Option<Vec<f64>>,
+        batches_per_epoch: Option<u64>,
+        guard: (bool, bool, bool),
+        seed: u64,
+    ) -> PyResult<Self> {
+        let rules = [
+            ("exact", Mixing::Exact),
+            ("coupled", Mixing::Coupled),
+            ("bernoulli", Mixing::Bernoulli),
+        ];
+        let crosses = [("mixed", Cross::Mixed), ("homogeneous", Cross::Homogeneous)];
+        let config = Config {
+            batch_size,
+            mono_ratio,
+            mixing: choice("mixing", mixing, &rules)?,
+            unit: choice("unit", unit, &[("batch", Unit::Batch), ("row", Unit::Row)])?,
+            cross: choice("cross", cross, &crosses)?,
+            language_weights: match (exponent, weights) {
+                (Some(exponent), _) => LanguageWeights::Power(exponent),
+                (None, Some(weights)) => LanguageWeights::Explicit(weights),
+                (None, None) => LanguageWeights::Uniform,
+            },
+            batches_per_epoch,
+            guard: Guard {
+                group: guard.0,
+                query: guard.1,
+                passage: guard.2,
+            },
+            seed,
+        };
+        let index = Arc::clone(&index.inner);
+        let inner = enter(py, None, |_| plan::Plan::new(index, config))?;
+        Ok(Self {
+            inner,
+            latest: Mutex::new(None),
+        })
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.len() as usize
+    }
+
+    /// Query language, passage language, rows and share of its kind of every stratum drawn.
+    fn shares(&self) -> Vec<(usize, usize, u64, f64)> {
+        self.inner.shares()
+    }
+
+    /// Identities with more rows in a stratum than a pass can place.
+    fn frequent(&self) -> Vec<Frequent> {
+        let name = |kind| match kind {
+            IdentityKind::Group => "group",
+            IdentityKind::Query => "query",
+            IdentityKind::Passage => "passage",
+        };
+        let plain = |one: &plan::Frequent| {
+            (
+                name(one.kind),
+                one.identity,
+                one.query,
+                one.passage,
+                one.rows,
+                one.placed,
+            )
+        };
+        self.inner.frequent().iter().map(plain).collect()
+    }
+
+    /// Batches `start..stop` of an epoch as flat columns.
+    #[pyo3(signature = (epoch, start, stop, progress=None))]
+    fn batches<'py>(
+        &self,
+        py: Python<'py>,
+        epoch: u64,
+        start: u64,
+        stop: u64,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let found = enter(py, progress, |tick| {
+            self.of_epoch(epoch)?
+                .batches(start, stop, &|done, total| tick(done, total))
+        })?;
+        let columns = PyDict::new(py);
+        columns.set_item("is_mono", PyArray1::from_vec(py, found.is_mono))?;
+        columns.set_item("group", found.group.into_pyarray(py))?;
+        columns.set_item("query", found.query.into_pyarray(py))?;
+        columns.set_item("passage", found.passage.into_pyarray(py))?;
+        columns.set_item("query_language", found.query_language.into_pyarray(py))?;
+        columns.set_item("passage_language", found.passage_language.into_pyarray(py))?;
+        columns.set_item("pair", found.pair.into_pyarray(py))?;
+        columns.set_item("substitutes", found.substitutes)?;
+        Ok(columns)
+    }
+}
+
+impl Plan {
+    fn of_epoch(&self, epoch: u64) -> hybrid_fast_core::Result<Arc<Epoch>> {
+        if let Ok(latest) = self.latest.lock()
+            && let Some((number, found)) = latest.as_ref()
+            && *number == epoch
+        {
+            return Ok(Arc::clone(found));
+        }
+        let built = Arc::new(self.inner.epoch(epoch)?);
+        if let Ok(mut latest) = self.latest.lock() {
+            *latest = Some((epoch, Arc::clone(&built)));
+        }
+        Ok(built)
+    }
+}
