@@ -233,7 +233,9 @@ def _by_cluster(table: Float, cluster: NDArray[np.int64], stratum: NDArray[np.in
     """Return sums [seeds, clusters, strata] of the values and counts [clusters, strata] of the queries."""
     clusters, strata = int(cluster.max()) + 1, int(stratum.max()) + 1
     flat = cluster * strata + stratum
-    sums = np.stack([np.bincount(flat, row, clusters * strata) for row in table])
+    sums = np.empty((len(table), clusters * strata))
+    for row, of_seed in zip(table, sums, strict=True):
+        of_seed[:] = np.bincount(flat, row, clusters * strata)
     counts = np.bincount(flat, minlength=clusters * strata).astype(np.float64)
     return sums.reshape(len(table), clusters, strata), counts.reshape(clusters, strata)
 

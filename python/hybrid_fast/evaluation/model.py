@@ -1,0 +1,129 @@
+"""Evaluating a model: encode, search once, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import DEFAULT_MEASURES, EncoderConfig, Setting
+from ..corpus import Corpus
+from ..errors import CorpusError, InvalidArgument
+from ..progress import Progress
+from .embeddings import Golds, check_names, evaluate_embeddings, tabulate
+from .encoding import Counted, Encoder, Encoding, Precision, encode, evaluating, open_model, pick
+from .evaluation import SETTINGS, Evaluation
+from .streaming import search_chunks
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+def evaluate(
+    model: SentenceTransformer | EncoderConfig | Encoder | str | Path,
+    corpus: Corpus,
+    *,
+    settings: Sequence[Setting] = SETTINGS,
+    measures: Sequence[str] = DEFAULT_MEASURES,
+    batch_size: int = 64,
+    max_query_length: int | None = None,
+    max_passage_length: int | None = None,
+    precision: Precision = "float32",
+    threads: int | None = None,
+    top_k: int = 100,
+    chunk_size: int = 200_000,
+    name: str | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate a model exactly in the monolingual, cross-lingual and multilingual settings.
+
+    Texts are encoded once and searched once, whatever the number of settings and languages.
+
+    Args:
+        model: a SentenceTransformer (its prompts ``query`` and ``document`` are put before the
+            texts), a folder or hub name, an EncoderConfig, or any object with ``encode_query`` and
+            ``encode_document`` (lists of texts to an array [texts, d]; its own lengths and
+            precision apply).
+        corpus: the evaluation set.
+        settings: which pools to rank against.
+        measures: names as in ir_measures; rank distance is added in the multilingual setting.
+        batch_size: texts encoded at a time.
+        max_query_length: tokens; default: the model's, or those of an EncoderConfig.
+        max_passage_length: tokens; default: likewise.
+        precision: bfloat16 runs the model under autocast; scores are float32 either way.
+        threads: CPU threads of encoding and search; default: all.
+        top_k: length of the lists kept for the run file and the language bias.
+        chunk_size: a corpus with more passages is encoded and searched this many at a time; the
+            result is the same.
+        name: what the tables call the evaluation; default: the corpus's name.
+        progress: called with (texts encoded, texts in all).
+
+    Returns:
+        The measures; see :class:`Evaluation`.
+
+    Raises:
+        CorpusError: no queries, no passages or no golds.
+        ModelError: the model cannot be loaded.
+        InvalidArgument: an unknown setting or measure.
+        InvalidShape: the encoder returned another number of rows than it was given texts.
+        NotANumber: a score is NaN (query and passage named).
+    """
+    check_names(settings, measures)
+    if chunk_size < 1:
+        raise InvalidArgument(f"chunk_size is {chunk_size}, expected 1 or more")
+    golds = _checked_golds(corpus)
+    if isinstance(model, EncoderConfig):
+        max_query_length = max_query_length or model.max_query_length
+        max_passage_length = max_passage_length or model.max_passage_length
+    encoder = open_model(model)
+    encoding = Encoding(
+        batch_size=batch_size,
+        max_query_length=max_query_length,
+        max_passage_length=max_passage_length,
+        precision=precision,
+    )
+    counted = Counted(progress, len(corpus.queries) + len(corpus.passages))
+    with evaluating(encoder, threads):
+        queries = encode(encoder, corpus.queries.texts, "query", encoding, counted)
+        if len(corpus.passages) <= chunk_size:
+            passages = encode(encoder, corpus.passages.texts, "passage", encoding, counted)
+            return evaluate_embeddings(
+                queries,
+                passages,
+                corpus,
+                settings=settings,
+                measures=measures,
+                top_k=top_k,
+                name=name,
+                threads=threads,
+            )
+
+        def of_rows(rows: NDArray[np.int64]) -> Any:
+            return encode(encoder, pick(corpus.passages.texts, rows), "passage", encoding, counted)
+
+        found = search_chunks(
+            queries,
+            of_rows,
+            golds.indptr,
+            golds.passages,
+            np.asarray(corpus.passages.languages),
+            chunk_size=chunk_size,
+            top_k=top_k,
+            threads=threads,
+        )
+    return tabulate(found, golds, corpus, settings=settings, measures=measures, name=name)
+
+
+def _checked_golds(corpus: Corpus) -> Golds:
+    for rows, side in ((corpus.queries, "queries"), (corpus.passages, "passages")):
+        if len(rows) == 0:
+            raise CorpusError(f"{corpus.name} has no {side}, so there is nothing to evaluate")
+    golds = Golds.of(corpus)
+    if len(golds.passages) == 0:
+        raise CorpusError(
+            f"{corpus.name} has no relevant passage for any query, so there is nothing to evaluate"
+        )
+    return golds
