@@ -1,0 +1,6 @@
+"""The report of a sweep: one HTML page, figures and tables, made from the files of the sweep folder."""
+
+from .headline import Headline, headline
+from .writing import report
+
+__all__ = ["Headline", "headline", "report"]

@@ -1,0 +1,72 @@
+"""Writes the report of a sweep: report.html, figures/*.svg and *.png, tables/*.csv."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..atomic import replacing, write_text
+from ..progress import Progress
+from .folder import read_folder
+
+PNG_SCALE = 2.0
+"""Pixels of a PNG per pixel of the page."""
+
+
+def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
+    """Write ``folder/report`` from the files of a sweep and return the path of report.html.
+
+    Only files of the sweep folder are read; nothing is measured again. Runs that are missing or not
+    finished are left out and named. Files of an older report are replaced.
+
+    Args:
+        folder: What ``hybrid-fast sweep`` wrote.
+        progress: Called after each figure.
+
+    Raises:
+        RunError: ``folder`` is not a sweep folder, has no finished run, or a file in it is malformed.
+        ImportError: the extra ``hybrid_fast[report]`` is not installed.
+    """
+    folder = Path(folder)
+    try:
+        import altair as alt
+        import pandas  # noqa: F401
+        import vl_convert  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"the report needs {error.name}; install it with: pip install 'hybrid_fast[report]'"
+        ) from None
+    from altair.utils.schemapi import debug_mode
+
+    from .contents import contents
+    from .page import file_names, page
+
+    sweep = read_folder(folder)
+    # The schema check of every altair object would take most of the time; the tests draw every figure.
+    with alt.data_transformers.enable("default", max_rows=None), debug_mode(False):
+        made = contents(sweep)
+        html = page(made.title, made.lead, made.sections, made.figures)
+        grids = {name: grid for item in made.figures for name, grid in file_names(item).items()}
+        target = folder / "report"
+        for old in ("figures", "tables"):
+            shutil.rmtree(target / old, ignore_errors=True)
+        for done, (name, grid) in enumerate(grids.items(), start=1):
+            _write_figure(target / "figures", name, grid.spec)
+            if progress is not None:
+                progress(done, len(grids))
+    for name, data in made.csv.items():
+        write_text(target / "tables" / f"{name}.csv", data.to_csv(index=False))
+    write_text(target / "report.html", html)
+    return target / "report.html"
+
+
+def _write_figure(folder: Path, name: str, spec: dict[str, Any]) -> None:
+    import vl_convert
+
+    from .page import vl_version
+
+    svg = vl_convert.vegalite_to_svg(spec, vl_version=vl_version())
+    write_text(folder / f"{name}.svg", svg)
+    with replacing(folder / f"{name}.png") as temporary:
+        temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
