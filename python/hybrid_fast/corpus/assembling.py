@@ -82,8 +82,19 @@ class Assembly:
         """Give two groups one passage identity, for a reason that their texts do not show."""
         self._links.append((self.groups[first], self.groups[second]))
 
-    def finish(self) -> Corpus:
+    def finish(
+        self,
+        *,
+        judged: bool = False,
+        query_identity: Int64s | None = None,
+        passage_identity: Int64s | None = None,
+    ) -> Corpus:
         """Return the corpus.
+
+        Args:
+            judged: only what :meth:`add_gold` said is relevant, even if it said nothing.
+            query_identity: int64[cells], where the source gives it; default: by equal texts.
+            passage_identity: int64[cells], likewise.
 
         Raises:
             CorpusError: a query or passage id twice.
@@ -100,12 +111,16 @@ class Assembly:
             language=np.fromiter((position[item] for _, item in self._cells), np.int64, n),
             query=query,
             passage=passage,
-            query_identity=identities(group, query, queries.texts, len(self.groups)),
-            passage_identity=identities(group, passage, passages.texts, len(self.groups), self._links),
+            query_identity=query_identity
+            if query_identity is not None
+            else identities(group, query, queries.texts, len(self.groups)),
+            passage_identity=passage_identity
+            if passage_identity is not None
+            else identities(group, passage, passages.texts, len(self.groups), self._links),
         )
-        if self._golds:
-            judged = np.array(self._golds, np.int64)
-            qrels = compressed(judged[:, 0], judged[:, 1], judged[:, 2], len(queries))
+        if self._golds or judged:
+            golds = np.array(self._golds, np.int64).reshape(-1, 3)
+            qrels = compressed(golds[:, 0], golds[:, 1], golds[:, 2], len(queries))
         else:
             qrels = golds_of_groups(cells, len(queries), len(self.groups))
         return Corpus(
@@ -129,8 +144,10 @@ def compressed(query: Int64s, passage: Int64s, grade: Int64s | None, queries: in
         queries: number of query rows.
     """
     grades = np.ones(len(query), np.int64) if grade is None else grade
-    order = np.lexsort((-grades, passage, query))
-    query, passage, grades = query[order], passage[order], grades[order]
+    after = (query[1:] > query[:-1]) | ((query[1:] == query[:-1]) & (passage[1:] > passage[:-1]))
+    if not after.all():
+        order = np.lexsort((-grades, passage, query))
+        query, passage, grades = query[order], passage[order], grades[order]
     first = np.ones(len(query), bool)
     first[1:] = (query[1:] != query[:-1]) | (passage[1:] != passage[:-1])
     query, passage, grades = query[first], passage[first], grades[first]
@@ -142,9 +159,10 @@ def compressed(query: Int64s, passage: Int64s, grade: Int64s | None, queries: in
 def golds_of_groups(cells: Cells, queries: int, groups: int) -> Qrels:
     """Return qrels in which all passages of a group are relevant to all its queries."""
     held = np.flatnonzero(cells.passage >= 0)
-    held = held[np.argsort(cells.group[held], kind="stable")]
+    held = held[np.lexsort((cells.passage[held], cells.group[held]))]
     start = np.searchsorted(cells.group[held], np.arange(groups + 1))
     asking = np.flatnonzero(cells.query >= 0)
+    asking = asking[np.argsort(cells.query[asking], kind="stable")]
     group = cells.group[asking]
     counts = start[group + 1] - start[group]
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ Int64s = NDArray[np.int64]
 
 def normalise_text(text: str) -> str:
     """Return a text for comparison: compatibility characters and case folded, runs of blanks one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())
 
 
 def text_numbers(texts: Iterable[str]) -> Int64s:
@@ -55,7 +57,7 @@ def joined_groups(groups: Int64s, keys: Int64s, count: int, links: Iterable[tupl
 def identities(
     group: Int64s,
     row: Int64s,
-    texts: Sequence[str],
+    texts: Sequence[str] | Mapping[int, str],
     count: int,
     links: Iterable[tuple[int, int]] = (),
 ) -> Int64s:
@@ -64,7 +66,7 @@ def identities(
     Args:
         group: int64[cells], the group of each cell.
         row: int64[cells], the row of the cell's text, or -1 where it has none.
-        texts: the texts of all rows.
+        texts: the text of each row that a cell names.
         count: number of groups.
         links: further pairs of groups to join.
 

@@ -6,15 +6,19 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..config import SourceConfig
 from ..errors import CorpusError
 from .afriqa import read_afriqa
 from .corpus import Corpus
+from .hub import read_hub
 from .languages import normalise_languages
+from .miracl import read_miracl
 from .parallel import read_ntrex, read_tico
 from .reading_comprehension import read_paragraphs, read_squad_sentences
 from .selection import Articles, in_part, keep_articles, keep_languages, nonempty, sample_groups
+from .table import read_table
 from .xquad_r import read_answer_sentences
 
 
@@ -37,7 +41,9 @@ class Reader:
     read: Callable[[Request], Corpus]
     """Reads what is asked."""
     folders: tuple[str, ...] = ()
-    """Names of its folder below HYBRID_FAST_DATA; none: it needs no path."""
+    """Names of its folder below HYBRID_FAST_DATA; none: it has no default place."""
+    path: Literal["folder", "any", "optional"] = "folder"
+    """What it reads: a folder; a folder or file; or nothing that must be on the disk."""
     takes: frozenset[str] = frozenset()
     """Which of split, repository and columns it understands."""
 
@@ -68,11 +74,25 @@ def _afriqa(ask: Request) -> Corpus:
     return keep_articles(read_afriqa(ask.path, languages=ask.languages, split=ask.split), ask.articles)
 
 
+def _miracl(ask: Request) -> Corpus:
+    if ask.articles != "all":
+        raise CorpusError("miracl is read as a whole; leave articles = 'all'")
+    return read_miracl(ask.path, languages=ask.languages, split=ask.split)
+
+
+def _hub(ask: Request) -> Corpus:
+    repository = ask.repository or (str(ask.path) if ask.path != Path() else None)
+    if repository is None:
+        raise CorpusError("hub needs the name of a data set: give repository")
+    corpus = read_hub(repository, columns=ask.columns, languages=ask.languages, split=ask.split)
+    return _in_language(corpus, ask)
+
+
 READERS: dict[str, Reader] = {
-    "demo": Reader(_demo),
+    "demo": Reader(_demo, path="optional"),
     "xquad-r": Reader(_xquad_r("xquad-r"), ("xquad-r",)),
     "mlqa-r": Reader(_xquad_r("mlqa-r"), ("mlqa-r",)),
-    "afriqa": Reader(_afriqa, ("afriqa",), frozenset({"split"})),
+    "afriqa": Reader(_afriqa, ("afriqa",), takes=frozenset({"split"})),
     "ntrex-128": Reader(
         lambda ask: read_ntrex(ask.path, languages=ask.languages, articles=ask.articles),
         ("ntrex-128", "NTREX-128", "ntrex"),
@@ -85,17 +105,26 @@ READERS: dict[str, Reader] = {
         ("qa-en-squad-sentences", "squad-sentences"),
     ),
     "jaquad": Reader(
-        _paragraphs("jaquad", "ja", "train", "dev"), ("qa-ja-jaquad", "jaquad"), frozenset({"split"})
+        _paragraphs("jaquad", "ja", "train", "dev"), ("qa-ja-jaquad", "jaquad"), takes=frozenset({"split"})
     ),
     "cmrc2018": Reader(
         _paragraphs("cmrc2018", "zh", "train", "dev", "trial", "test"),
         ("qa-zh-cmrc2018", "cmrc2018"),
-        frozenset({"split"}),
+        takes=frozenset({"split"}),
     ),
-    "arcd": Reader(_paragraphs("arcd", "ar", "train", "test"), ("qa-ar-arcd", "arcd"), frozenset({"split"})),
+    "arcd": Reader(
+        _paragraphs("arcd", "ar", "train", "test"), ("qa-ar-arcd", "arcd"), takes=frozenset({"split"})
+    ),
     "amqa": Reader(
-        _paragraphs("amqa", "am", "train", "dev", "test"), ("qa-am-amqa", "amqa"), frozenset({"split"})
+        _paragraphs("amqa", "am", "train", "dev", "test"), ("qa-am-amqa", "amqa"), takes=frozenset({"split"})
     ),
+    "table": Reader(
+        lambda ask: _in_language(read_table(ask.path, split=ask.split), ask),
+        path="any",
+        takes=frozenset({"split"}),
+    ),
+    "miracl": Reader(_miracl, ("miracl",), takes=frozenset({"split"})),
+    "hub": Reader(_hub, path="optional", takes=frozenset({"split", "repository", "columns"})),
 }
 """Every reader by its name."""
 
@@ -175,8 +204,10 @@ def load_source(source: SourceConfig) -> Corpus:
 
 def _find(name: str, reader: Reader, path: Path | str | None) -> Path:
     if path is None:
-        if not reader.folders:
+        if reader.path == "optional":
             return Path()
+        if not reader.folders:
+            raise FileNotFoundError(f"{name} needs a path: give its folder or file")
         root = os.environ.get("HYBRID_FAST_DATA")
         if not root:
             raise FileNotFoundError(
@@ -190,7 +221,7 @@ def _find(name: str, reader: Reader, path: Path | str | None) -> Path:
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"no such file or folder: {path}")
-    if not reader.folders:
+    if reader.path != "folder":
         return path
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is a file; give the folder of {name}")

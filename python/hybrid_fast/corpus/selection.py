@@ -80,8 +80,7 @@ def keep_rows(corpus: Corpus, queries: Mask, passages: Mask, cells: Mask | None 
     has_passage = (old.passage >= 0) & passages[old.passage]
     stay = (has_query | has_passage) if cells is None else (has_query | has_passage) & cells
     new_query, new_passage = _renumber(queries), _renumber(passages)
-    group_used = np.zeros(len(corpus.group_ids), bool)
-    group_used[old.group[stay]] = True
+    group, group_order = _numbered(old.group[stay])
     language_used = np.zeros(len(corpus.languages), bool)
     language_used[corpus.queries.languages[queries]] = True
     language_used[corpus.passages.languages[passages]] = True
@@ -95,9 +94,9 @@ def keep_rows(corpus: Corpus, queries: Mask, passages: Mask, cells: Mask | None 
         languages=tuple(code for code, used in zip(corpus.languages, language_used, strict=True) if used),
         queries=_rows(corpus.queries, queries, new_language),
         passages=_rows(corpus.passages, passages, new_language),
-        group_ids=[corpus.group_ids[number] for number in np.flatnonzero(group_used).tolist()],
+        group_ids=[corpus.group_ids[number] for number in group_order.tolist()],
         cells=Cells(
-            group=_renumber(group_used)[old.group[stay]],
+            group=group,
             language=new_language[old.language[stay]],
             query=np.where(has_query, new_query[old.query], -1)[stay],
             passage=np.where(has_passage, new_passage[old.passage], -1)[stay],
@@ -214,25 +213,27 @@ def fingerprint(corpus: Corpus) -> str:
         digest.update(count.to_bytes(8, "big"))
 
     add(corpus.languages)
-    add(corpus.group_ids)
     for rows in (corpus.queries, corpus.passages):
         for column in (rows.ids, rows.texts, rows.documents):
             add(column)
         digest.update(rows.languages.astype("<i2").tobytes())
     cells, qrels = corpus.cells, corpus.qrels
+    group, order = _numbered(cells.group)
+    add(corpus.group_ids[number] for number in order.tolist())
     for values in (
-        *(cells.group, cells.language, cells.query, cells.passage),
-        *(_numbered(cells.query_identity), _numbered(cells.passage_identity)),
+        *(group, cells.language, cells.query, cells.passage),
+        *(_numbered(cells.query_identity)[0], _numbered(cells.passage_identity)[0]),
         *(qrels.indptr, qrels.passages, qrels.grades),
     ):
         digest.update(len(values).to_bytes(8, "big") + values.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
-def _numbered(identity: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number identities by first occurrence: what they are called does not matter, what is equal does."""
-    _, first, inverse = np.unique(identity, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse]
+def _numbered(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number values by first occurrence (what an identity is called does not matter); and in that order."""
+    distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return np.argsort(order)[inverse], distinct[order]
 
 
 def _of_languages(corpus: Corpus, kept: Sequence[str], filter: str) -> Corpus:
