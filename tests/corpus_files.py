@@ -1,0 +1,122 @@
+"""Small data sets in the published layouts, written for the tests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+real_data = pytest.mark.skipif(
+    not os.environ.get("HYBRID_FAST_DATA"),
+    reason="set HYBRID_FAST_DATA to the folder of the public data sets",
+)
+
+
+def write(path: Path, text: str) -> Path:
+    """Write text, gzip-compressed where the name ends in .gz."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = text.encode()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+def write_lines(path: Path, records: list[dict[str, Any]]) -> Path:
+    """Write JSON Lines."""
+    return write(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+
+
+def paragraph(sentences: list[str], questions: dict[str, int], language: str = "en") -> dict[str, Any]:
+    """Return a paragraph in LAReQA's layout; questions: id to the sentence that answers it."""
+    breaks, context = [], ""
+    for sentence in sentences:
+        breaks.append([len(context), len(context) + len(sentence)])
+        context += sentence + " "
+    context = context[:-1]
+    return {
+        "context": context,
+        "sentences": sentences,
+        "sentence_breaks": breaks,
+        "qas": [
+            {
+                "id": id,
+                "question": f"{language} question {id}?",
+                "answers": [
+                    {"answer_start": breaks[gold][0], "text": sentences[gold].split()[0]},
+                ],
+            }
+            for id, gold in questions.items()
+        ],
+    }
+
+
+def lareqa(language: str) -> dict[str, Any]:
+    """Return three articles of one language: five questions, two of which share their sentence."""
+
+    def say(text: str) -> str:
+        return f"{language} {text}." if text != "1999" else text
+
+    return {
+        "version": "1.0",
+        "data": [
+            {
+                "title": "First",
+                "paragraphs": [
+                    paragraph([say("alpha one"), say("alpha two")], {"q1": 0, "q2": 0}, language),
+                    paragraph([say("beta one"), say("beta two")], {"q3": 1}, language),
+                ],
+            },
+            {
+                "title": "Second",
+                "paragraphs": [paragraph([say("gamma one"), "1999"], {"q4": 0}, language)],
+            },
+            {
+                "title": "Third",
+                "paragraphs": [paragraph([say("delta one")], {"q5": 0}, language)],
+            },
+        ],
+    }
+
+
+def write_lareqa(folder: Path, languages: str = "en de") -> Path:
+    """Write a folder of LAReQA files, the first plain, the others compressed."""
+    for number, language in enumerate(languages.split()):
+        ending = ".json.gz" if number else ".json"
+        write(folder / f"{language}{ending}", json.dumps(lareqa(language), ensure_ascii=False))
+    return folder
+
+
+def write_afriqa(folder: Path) -> Path:
+    """Write AfriQA files: Hausa to English with a shared passage and a null one, Fon to French."""
+
+    def record(id: str, question: str | None, pivot: str | None, context: str | None) -> dict[str, Any]:
+        return {
+            "id": id,
+            "question_lang": question,
+            "question_translated": pivot,
+            "title": f"Title {id}",
+            "context": context,
+            "answer_pivot": {"answer_start": [0], "text": ["x"]},
+            "answer_lang": "x",
+        }
+
+    write_lines(
+        folder / "gold_passages" / "hau.en.test.jsonl.gz",
+        [
+            record("0", "Ina Kano?", "Where is Kano?", "Kano is in Nigeria."),
+            record("1", "Wace kasa ce Kano?", "What country is Kano in?", "Kano is in Nigeria."),
+            record("2", "Babu?", "Nothing?", None),
+        ],
+    )
+    write_lines(
+        folder / "gold_passages" / "hau.en.train.jsonl",
+        [record("0", "Wanene Musa?", "Who is Musa?", "Musa was a king.")],
+    )
+    write_lines(
+        folder / "gold_passages" / "fon.fr.test.jsonl.gz",
+        [record("0", "Etɛ?", "Quoi ?", "Le Bénin est un pays.")],
+    )
+    return folder
