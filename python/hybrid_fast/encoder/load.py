@@ -96,7 +96,9 @@ def without_pooler(place: str) -> dict[str, Any]:
 
 def _check_weights(place: str, backbone: dict[str, Any]) -> None:
     """Refuse a file that lacks weights: the library would fill them in at random."""
-    _, found = AutoModel.from_pretrained(place, output_loading_info=True, **backbone)
+    _, found = AutoModel.from_pretrained(
+        place, output_loading_info=True, ignore_mismatched_sizes=True, **backbone
+    )
     missing = sorted(key for key in found["missing_keys"] if "pooler" not in key)
     mismatched = sorted(str(key[0]) for key in found.get("mismatched_keys", ()))
     if missing or mismatched:

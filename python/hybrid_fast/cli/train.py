@@ -1,0 +1,79 @@
+"""``hybrid-fast train``: one run, from configuration to run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from ..config import TrainConfig
+from .console import console, progress_bars
+
+DEFAULTS = TrainConfig()
+
+
+def train(
+    *,
+    config: Annotated[TrainConfig, Parameter(name="*")] = DEFAULTS,
+    out: Path | None = None,
+) -> None:
+    """Fine-tune an encoder on ratio-controlled batches.
+
+    Writes a run folder: the plan's certificate, a row a step, the metrics of each evaluation, and the
+    encoder in ``model``, which opens with sentence-transformers. Interrupted, the same command goes on
+    from the last checkpoint (see checkpoint-every); a finished folder is left as it is.
+
+    Args:
+        out: Run folder; default: runs/ and the digest of the configuration.
+    """
+    from ..config import digest
+    from ..evaluation.callback import make_callback
+    from ..training import train as run
+
+    folder = Path("runs") / digest(config) if out is None else out
+    with progress_bars() as bars:
+        training = bars.add_task("Training", total=config.steps)
+        encoding = bars.add_task("Evaluating", total=None, visible=False)
+        evaluate = None
+        if config.evaluations:
+            evaluate = make_callback(
+                config,
+                folder=folder,
+                progress=lambda done, total: bars.update(
+                    encoding, completed=done, total=total, visible=done < total
+                ),
+            )
+        run(
+            config,
+            folder,
+            evaluate=evaluate,
+            progress=lambda done, total: bars.update(training, completed=done, total=total),
+        )
+    _show(folder)
+
+
+def _show(folder: Path) -> None:
+    """Print the macro means of the last evaluation and where things are."""
+    from ..training.records import read_rows
+
+    rows = read_rows(folder / "metrics.jsonl")
+    last = [row for row in rows if row["step"] == rows[-1]["step"]]
+    whole = {row["evaluation"] for row in last if row["scope"] == "full"}
+    values: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in last:
+        if (row["scope"] == "full") == (row["evaluation"] in whole) and row["value"] is not None:
+            measures = values.setdefault((row["evaluation"], row["setting"]), {})
+            measures.setdefault(row["measure"], []).append(row["value"])
+    if values:
+        names = list(dict.fromkeys(name for measures in values.values() for name in measures))
+        table = Table("evaluation", "setting", *names, title="Macro means after the last step")
+        for (evaluation, setting), measures in values.items():
+            cells = [
+                f"{sum(measures[name]) / len(measures[name]):.3f}" if name in measures else ""
+                for name in names
+            ]
+            table.add_row(evaluation, setting, *cells)
+        console.print(table)
+    console.print(f"Run folder: {folder}")

@@ -1,0 +1,79 @@
+"""The sampler's batches as the trainer takes them: one after another, epoch after epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from ..corpus import Corpus
+from ..pairs import PairIndex
+from ..sampler import HybridBatchSampler
+
+Pair = tuple[str, str]
+"""Texts of a query and its passage."""
+
+
+class TrainingBatches:
+    """A batch sampler of exactly ``steps`` batches, which goes on with the next epoch when one ends."""
+
+    def __init__(self, sampler: HybridBatchSampler, steps: int) -> None:
+        self.sampler = sampler
+        self.steps = steps
+        self.taken = 0
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Return the number of batches of the whole training, wherever it stands."""
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the pair ids of the batches not yet taken."""
+        while self.taken < self.steps:
+            self.sampler.set_epoch(self.epoch)
+            for pair_ids in self.sampler:
+                self.taken += 1
+                yield pair_ids
+                if self.taken == self.steps:
+                    return
+            self.epoch += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the training stands, in plain values."""
+        return {"taken": self.taken, "epoch": self.epoch, "sampler": self.sampler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the same plan; the sampler refuses one of another.
+
+        Raises:
+            StateMismatch: the state belongs to another corpus, configuration or version.
+        """
+        self.taken, self.epoch = state["taken"], state["epoch"]
+        self.sampler.set_epoch(self.epoch)
+        self.sampler.load_state_dict(state["sampler"])
+
+
+class PairTexts(Dataset[Pair]):
+    """The texts of pair ids, decoded by the index: nothing is made before it is drawn."""
+
+    def __init__(self, index: PairIndex, corpus: Corpus) -> None:
+        self.index = index
+        self.corpus = corpus
+
+    def __len__(self) -> int:
+        """Return how many pair ids there are: one for each cell and passage language."""
+        return len(self.corpus.cells) * len(self.corpus.languages)
+
+    def __getitem__(self, pair_id: int) -> Pair:
+        """Return the texts of one pair."""
+        return self.__getitems__([pair_id])[0]
+
+    def __getitems__(self, pair_ids: Sequence[int]) -> list[Pair]:
+        """Return the texts of a batch in one go."""
+        _, queries, passages, _, _ = self.index.pairs(np.asarray(pair_ids, dtype=np.int64))
+        return [
+            (self.corpus.queries.texts[query], self.corpus.passages.texts[passage])
+            for query, passage in zip(queries.tolist(), passages.tolist(), strict=True)
+        ]

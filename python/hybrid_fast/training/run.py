@@ -1,0 +1,238 @@
+"""One training run, from configuration to run folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+
+from ..atomic import write_text
+from ..config import TrainConfig, digest, from_mapping, load, to_mapping
+from ..corpus import Corpus, load_source, mix, normalise_language, without_languages
+from ..encoder import load_encoder, quiet, save_encoder
+from ..errors import ConfigError, RunError
+from ..pairs import PairIndex
+from ..progress import Progress
+from ..sampler import HybridBatchSampler
+from .batches import PairTexts, TrainingBatches
+from .card import model_card
+from .certificate import certify
+from .checkpoint import latest
+from .clock import Clock
+from .environment import environment
+from .records import append_rows, keep_until
+from .schedule import evaluation_steps
+from .seeds import random_state_kept, reproducible, seed_everything
+from .trainer import HybridTrainer
+
+Evaluate = Callable[[SentenceTransformer, int], Sequence[Mapping[str, Any]]]
+"""Measures the model after a step and returns metric rows, without step, pairs and seconds."""
+
+
+def train(
+    config: TrainConfig | Mapping[str, Any] | Path | str,
+    out: Path | str | None = None,
+    *,
+    evaluate: Evaluate | None = None,
+    progress: Progress | None = None,
+    save_model: bool = True,
+) -> Path:
+    """Fine-tune an encoder on ratio-controlled batches and return the run folder.
+
+    The folder holds ``config.json``, ``environment.json``, ``plan.json`` (the certificate of the
+    batches, written before training), ``train.jsonl`` (a row a step), ``metrics.jsonl`` (what
+    ``evaluate`` returned), ``model/`` and, written last, ``done.json``. A finished folder is
+    returned as it is. An interrupted run, killed at whatever moment, goes on from its last
+    checkpoint when the same call is made again, and ends with the losses, metrics and weights of
+    an uninterrupted one; without checkpoints it starts again.
+
+    Training is AdamW with the trainer's defaults (no weight decay on biases and norms, gradient
+    norm clipped at 1), a linear warm-up, and one batch a step. The corpus's passages are the
+    in-batch negatives; with a guard switched off, equal passages in a batch count against each
+    other.
+
+    Args:
+        config: a configuration, its mapping, or the path of a TOML file.
+        out: run folder; default: ``runs/`` and the digest of the configuration.
+        evaluate: called as ``evaluate(model, step)`` before training (step 0) and after the steps
+            of :func:`hybrid_fast.training.evaluation_steps`; its rows get step, pairs and seconds.
+            ``hybrid_fast.evaluation.callback.make_callback(config)`` makes one.
+        progress: called with (steps done, steps in all) after each step; an exception stops the run.
+        save_model: keep the trained encoder in ``model/``; it opens with ``SentenceTransformer``.
+
+    Raises:
+        ConfigError: no sources, or a loss that the sources cannot serve.
+        ModelError: the encoder cannot be opened.
+        CorpusError: a source cannot be read.
+        InfeasiblePlan: a stratum is too small for a batch.
+        RunError: the folder holds another run, a held-out language would be drawn, or the loss is
+            not finite.
+        OSError: the folder cannot be written.
+    """
+    config = resolve(config)
+    folder = Path("runs") / digest(config) if out is None else Path(out)
+    _check(config, evaluate)
+    if _claim(folder, config):
+        return folder
+    with reproducible(config.threads), quiet():
+        write_text(folder / "environment.json", _json(environment(config.threads)))
+        corpus = training_corpus(config)
+        index = PairIndex.from_corpus(corpus)
+        plan = certify(
+            make_sampler(index, config),
+            corpus,
+            config.steps,
+            hold_out=config.hold_out,
+            evaluations={item.name: load_source(item.source) for item in config.evaluations},
+        )
+        write_text(folder / "plan.json", _json(plan))
+        model = load_encoder(config.encoder)
+        run = _Run(config, folder, evaluate, progress)
+        run.train(model, PairTexts(index, corpus), make_sampler(index, config))
+        if save_model:
+            save_encoder(model, folder / "model", card=model_card(config, plan))
+    write_text(folder / "done.json", _json({"seconds": run.clock.seconds, "steps": config.steps}))
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    return folder
+
+
+def resolve(config: TrainConfig | Mapping[str, Any] | Path | str) -> TrainConfig:
+    """Return a configuration from itself, its mapping, or the path of a TOML file."""
+    if isinstance(config, TrainConfig):
+        return config
+    if isinstance(config, Mapping):
+        return from_mapping(TrainConfig, dict(config))
+    if isinstance(config, str | Path):
+        return load(TrainConfig, config)
+    raise TypeError(
+        f"config is {type(config).__name__}; give a TrainConfig, a mapping or the path of a TOML file"
+    )
+
+
+def training_corpus(config: TrainConfig) -> Corpus:
+    """Read the sources of a configuration, without its held-out languages, as one corpus."""
+    if not config.sources:
+        raise ConfigError("sources is empty; name at least one source to train on")
+    return mix([without_languages(load_source(source), config.hold_out) for source in config.sources])
+
+
+def make_sampler(index: PairIndex, config: TrainConfig) -> HybridBatchSampler:
+    """Return the sampler of a configuration, at the start of its first epoch."""
+    sampler = config.sampler
+    weights = sampler.language_weights
+    if isinstance(weights, dict):
+        weights = {normalise_language(code): weight for code, weight in weights.items()}
+    return HybridBatchSampler(
+        index,
+        batch_size=sampler.batch_size,
+        mono_ratio=sampler.mono_ratio,
+        mixing=sampler.mixing,
+        unit=sampler.unit,
+        cross=sampler.cross,
+        language_weights=weights,
+        guard=sampler.guard,
+        seed=config.seed,
+    )
+
+
+class _Run:
+    """The moving part of a run: steps, rows, evaluations, checkpoints."""
+
+    def __init__(
+        self, config: TrainConfig, folder: Path, evaluate: Evaluate | None, progress: Progress | None
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.evaluate = evaluate
+        self.progress = progress
+        self.points = set(evaluation_steps(config))
+        self.checkpoints = folder / "checkpoints"
+        self.clock = Clock()
+
+    def train(self, model: SentenceTransformer, texts: PairTexts, sampler: HybridBatchSampler) -> None:
+        """Train from the last checkpoint, or from the start."""
+        batches = TrainingBatches(sampler, self.config.steps)
+        checkpoint = latest(self.checkpoints)
+        if checkpoint is not None:
+            batches.load_state_dict(checkpoint[1])
+        rows = keep_until(self.folder / "train.jsonl", batches.taken if checkpoint else -1)
+        keep_until(self.folder / "metrics.jsonl", batches.taken if checkpoint else -1)
+        if checkpoint is None:
+            self._evaluate(model, 0)
+        if self.config.steps == 0:
+            return
+        trainer = HybridTrainer(
+            model, texts, batches, self.config, self.checkpoints, self.clock, self._after_step
+        )
+        seed_everything(self.config.seed)
+        self.clock.start(rows[-1]["seconds"] if rows else 0.0)
+        trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+
+    def _after_step(self, trainer: HybridTrainer, step: int) -> None:
+        row = {
+            "step": step,
+            "loss": trainer.loss_value,
+            "learning_rate": trainer.rate,
+            "seconds": round(self.clock.seconds, 4),
+        }
+        append_rows(self.folder / "train.jsonl", [row])
+        self._evaluate(trainer.model, step)
+        if self.progress is not None:
+            self.progress(step, self.config.steps)
+
+    def _evaluate(self, model: SentenceTransformer, step: int) -> None:
+        if self.evaluate is None or step not in self.points:
+            return
+        with self.clock.paused(), random_state_kept():
+            model.eval()
+            rows = self.evaluate(model, step)
+            place = {
+                "step": step,
+                "pairs": step * self.config.sampler.batch_size,
+                "seconds": round(self.clock.seconds, 4),
+            }
+            append_rows(self.folder / "metrics.jsonl", [place | {**row, **place} for row in rows])
+
+
+def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:
+    if config.loss.denominator == "own":
+        raise ConfigError(
+            "loss.denominator is 'own', which needs hard negatives, and no source has any; use 'in-batch'"
+        )
+    if config.evaluations and evaluate is None:
+        warnings.warn(
+            "evaluations are configured, but train() was given no evaluate function, so nothing is measured; "
+            "pass evaluate=hybrid_fast.evaluation.callback.make_callback(config)",
+            stacklevel=3,
+        )
+
+
+def _claim(folder: Path, config: TrainConfig) -> bool:
+    """Make the folder this run's own; tell whether the run is already finished.
+
+    Raises:
+        RunError: it holds a run of another configuration, or something else.
+    """
+    mapping = to_mapping(config)
+    path = folder / "config.json"
+    if path.exists():
+        try:
+            other = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise RunError(f"{path} is not JSON; remove the folder or choose another") from None
+        if other != json.loads(json.dumps(mapping)):
+            raise RunError(f"{folder} holds a run of another configuration; choose another folder")
+    else:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise RunError(f"{folder} is not empty and holds no run; choose another folder")
+        write_text(path, _json(mapping))
+    return (folder / "done.json").exists()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
