@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..corpus import Corpus, normalise_language, overlap
+from ..corpus import Corpus, normalise_language
+from ..corpus.overlap import overlap
 from ..errors import RunError
 from ..sampler import HybridBatchSampler
 
