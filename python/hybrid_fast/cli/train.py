@@ -26,6 +26,7 @@ def train(
     from the last checkpoint (see checkpoint-every); a finished folder is left as it is.
 
     Args:
+        config: The run; every field is an option.
         out: Run folder; default: runs/ and the digest of the configuration.
     """
     from ..config import digest
