@@ -138,9 +138,14 @@ impl Search<'_> {
     pub fn run(&self, tick: &dyn Fn(usize, usize) -> bool) -> Result<Found> {
         self.check()?;
         let (queries, passages) = (self.queries.rows(), self.passages.rows());
-        let dimension = self.queries.columns();
-        let work = queries as u128 * passages as u128 * dimension.max(1) as u128;
+        let work = queries as u128 * passages as u128 * self.queries.columns().max(1) as u128;
         let threads = Threads::new(self.threads, u64::try_from(work).unwrap_or(u64::MAX))?;
+        self.run_on(&threads, tick)
+    }
+
+    fn run_on(&self, threads: &Threads, tick: &dyn Fn(usize, usize) -> bool) -> Result<Found> {
+        let (queries, passages) = (self.queries.rows(), self.passages.rows());
+        let dimension = self.queries.columns();
         let kernel = Kernel::detect();
 
         let order = self.labels.and_then(order_by_label);
@@ -653,7 +658,7 @@ mod tests {
             }
             let (mut indptr, mut ids) = (vec![0i64], Vec::new());
             for _ in 0..queries {
-                let share = 1 + draw(12);
+                let share = 1 + draw(20);
                 ids.extend((0..passages).filter(|_| draw(12) < share / 4).map(|id| (id + first_id) as i64));
                 indptr.push(ids.len() as i64);
             }
@@ -670,8 +675,10 @@ mod tests {
                 targets: Some(Targets { positives, scores: &scores, labels: Some(&own) }),
                 threads: Some(threads),
             };
-            // Threads are taken for small work too, to meet shards and blocks.
-            let found = search.run(&go_on).expect("no NaN");
+            search.check().expect("valid");
+            // As if the work were large, to meet several shards and blocks.
+            let pool = Threads::new(Some(threads), u64::MAX).expect("valid");
+            let found = search.run_on(&pool, &go_on).expect("no NaN");
             let plain = Search { labels: None, ..search }.run(&go_on).expect("no NaN");
             prop_assert_eq!(&plain.tallies, &found.tallies);
             prop_assert_eq!((&plain.ids, &plain.scores), (&found.ids, &found.scores));
