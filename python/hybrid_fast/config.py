@@ -213,6 +213,8 @@ class SweepConfig:
     """A sentence shown at the top of the report."""
     jobs: int = 1
     """Runs trained at the same time, each with its share of the threads."""
+    keep_models: bool = False
+    """Keep the trained encoder of each run in its folder."""
 
     def __post_init__(self) -> None:
         for ratio in self.ratios:

@@ -11,6 +11,7 @@ import cyclopts
 from cyclopts import App, Parameter
 
 from .. import __version__
+from . import configuration
 from .console import console, show_error
 
 app = App(
@@ -40,9 +41,16 @@ def launch(
     config: Annotated[Path | None, Parameter(help="TOML file with the command's options.")] = None,
 ) -> None:
     """Run a command, taking options from ``--config`` where they are not given on the command line."""
+    tables: configuration.Tables = {}
+    app.config = ()
     if config is not None:
-        app.config = (cyclopts.config.Toml(config, use_commands_as_keys=False, must_exist=True),)
-    app(tokens, exit_on_error=False, print_error=False)
+        values, tables = configuration.read(config)
+        # Below the command's name: at the top, [train] would be taken for the command train.
+        app.config = (cyclopts.config.Dict(data=dict.fromkeys(COMMANDS, values), source=str(config)),)
+    function, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+    if tables:
+        configuration.put(tables, bound)
+    function(*bound.args, **bound.kwargs)
 
 
 def main(arguments: list[str] | None = None) -> None:

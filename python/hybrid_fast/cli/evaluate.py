@@ -67,8 +67,8 @@ def evaluate(
             top_k=top_k,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
-    console.print(_macro_table(found.macro(), f"{corpus.name}: macro means"))
-    for table in _language_tables(found):
+    for title, table in (_macro_table(found), *_language_tables(found)):
+        console.print(f"\n{title}", highlight=False)
         console.print(table)
     skipped = found.skipped
     if len(skipped):
@@ -83,55 +83,55 @@ def evaluate(
         console.print(f"Written to {out}", soft_wrap=True)
 
 
-def _macro_table(macro: pd.DataFrame, title: str) -> Table:
-    from rich.table import Table
-
+def _macro_table(found: Evaluation) -> tuple[str, Table]:
+    macro = found.macro()
     measures = list(dict.fromkeys(macro["measure"]))
-    table = Table(title=title, title_justify="left")
-    table.add_column("setting")
-    for name in measures:
-        table.add_column(name, justify="right")
+    table = _table("setting", measures)
     for setting, rows in macro.groupby("setting", sort=False):
         values = dict(zip(rows["measure"], rows["value"], strict=True))
         table.add_row(str(setting), *(_number(values.get(name)) for name in measures))
+    return f"{found.name}: macro means", table
+
+
+def _language_tables(found: Evaluation) -> list[tuple[str, Table]]:
+    """Return query language × passage language of the first measure, and the multilingual setting."""
+    rows = found.table
+    tables = []
+    first = rows["measure"].iloc[0]
+    pairs = rows[(rows["measure"] == first) & (rows["setting"] != "multilingual")]
+    if len(pairs):
+        title = f"{first}, query language (rows) against passage language (columns)"
+        tables.append((title, _crossed(pairs, "passage_language")))
+    pooled = rows[rows["setting"] == "multilingual"]
+    if len(pooled):
+        title = "All languages in one pool, by query language"
+        tables.append((title, _crossed(pooled, "measure", keep_order=True)))
+    return tables
+
+
+def _crossed(rows: pd.DataFrame, columns: str, *, keep_order: bool = False) -> Table:
+    """Return query languages against the values of another column."""
+    names = list(dict.fromkeys(rows[columns]))
+    names = names if keep_order else sorted(names)
+    table = _table("", names)
+    for code, group in rows.groupby("query_language", sort=True):
+        values = dict(zip(group[columns], group["value"], strict=True))
+        table.add_row(str(code), *(_number(values.get(name)) for name in names))
     return table
 
 
-def _language_tables(found: Evaluation) -> list[Table]:
-    """Return query language × passage language of the first measure, and the multilingual setting."""
+def _table(first: str, names: list[str]) -> Table:
+    from rich.box import SIMPLE
     from rich.table import Table
 
-    rows = found.table
-    tables = []
-    first = rows["measure"].iloc[0] if len(rows) else ""
-    pairs = rows[(rows["measure"] == first) & (rows["setting"] != "multilingual")]
-    if len(pairs):
-        table = Table(
-            title=f"{first}: query language (rows), passage language (columns)", title_justify="left"
-        )
-        passages = sorted(set(pairs["passage_language"]))
-        table.add_column("")
-        for code in passages:
-            table.add_column(code, justify="right")
-        for code, group in pairs.groupby("query_language", sort=True):
-            values = dict(zip(group["passage_language"], group["value"], strict=True))
-            table.add_row(str(code), *(_number(values.get(passage)) for passage in passages))
-        tables.append(table)
-    pooled = rows[rows["setting"] == "multilingual"]
-    if len(pooled):
-        table = Table(title="All languages in one pool, by query language", title_justify="left")
-        measures = list(dict.fromkeys(pooled["measure"]))
-        table.add_column("")
-        for name in measures:
-            table.add_column(name, justify="right")
-        for code, group in pooled.groupby("query_language", sort=True):
-            values = dict(zip(group["measure"], group["value"], strict=True))
-            table.add_row(str(code), *(_number(values.get(name)) for name in measures))
-        tables.append(table)
-    return tables
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in names:
+        table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
+    return table
 
 
 def _number(value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}".removeprefix("0") if value < 1 else f"{value:.3f}" if value < 2 else f"{value:.0f}"
+    return f"{value:.3f}" if value <= 1 else f"{value:.1f}"
