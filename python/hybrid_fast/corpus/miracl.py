@@ -278,13 +278,14 @@ class _Files:
 
 
 def _language_of(path: Path) -> str | None:
-    for name in reversed(path.parts):
-        match = re.search(r"v1\.0-([a-z]{2,3})\b", name) or re.search(
-            r"(?<![a-zA-Z0-9])([a-z]{2})(?![a-zA-Z0-9])", name
-        )
-        if match:
-            return normalise_language(match[1])
-    return None
+    """Return the language that a file's name or folders name: v1.0-sw, or a part such as sw."""
+    names = [re.sub(r"\.(tsv|jsonl)(\.gz)?$", "", name) for name in reversed(path.parts)]
+    versioned = (re.search(r"v1\.0-([a-z]{2,3})\b", name) for name in names)
+    bare = (
+        match for name in names for match in re.finditer(r"(?<![A-Za-z0-9])([a-z]{2})(?![A-Za-z0-9])", name)
+    )
+    match = next((found for found in (*versioned, *bare) if found), None)
+    return normalise_language(match[1]) if match else None
 
 
 def _read_qrels(path: Path) -> dict[str, dict[str, int]]:

@@ -13,7 +13,10 @@ from ..errors import CorpusError
 
 T = TypeVar("T")
 
-NAMES = {str: "text", int: "a whole number", list: "a list", dict: "an object"}
+NAMES = {
+    str: "text", int: "a whole number", list: "a list", dict: "an object",
+    float: "a decimal number", bool: "true or false",
+}
 
 
 def find_file(folder: Path, stem: str, *endings: str) -> Path | None:
