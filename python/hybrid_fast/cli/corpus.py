@@ -119,8 +119,8 @@ def _summary(description: Description) -> Table:
         ("passage identities", f"{description.passage_identities:,}"),
         (
             "groups joined by a shared passage",
-            f"{in_joined:,} in {sum(count for _, count in joined):,} identities, the largest of "
-            f"{max(description.joined_sizes, default=0):,}",
+            f"{in_joined:,} in {sum(count for _, count in joined):,} identities (largest "
+            f"{max(description.joined_sizes, default=0):,})",
         ),
         ("fingerprint", description.fingerprint[:16]),
     ):
@@ -136,6 +136,8 @@ def _languages(description: Description) -> Table:
         title="Rows per language",
         title_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
         caption="pairs: monolingual ones · shared: those whose passage answers another question too · "
         "equal: passages equal to an earlier one · near: pairs of passages with a Jaccard similarity of "
         "character 5-grams of 0.8 or more",
@@ -143,7 +145,7 @@ def _languages(description: Description) -> Table:
     )
     table.add_column("code", no_wrap=True)
     table.add_column("language")
-    table.add_column("script")
+    table.add_column("script", no_wrap=True)
     for label in ("queries", "passages", "pairs", "shared", "equal", "near"):
         table.add_column(label, justify="right", no_wrap=True)
     for item in description.languages:
