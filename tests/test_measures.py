@@ -39,8 +39,8 @@ def as_ranks(rows: list[list[int]]) -> hf.Ranks:
 @given(judged(), st.booleans())
 def test_measures_equal_the_oracle(case, graded):
     rows, grades = case
-    flat = np.array(flat(grades), dtype=np.int64) if graded else None
-    found = hf.measure(as_ranks(rows), NAMES + LANGUAGE_BIAS, grades=flat)
+    given = np.array(flat(grades), dtype=np.int64) if graded else None
+    found = hf.measure(as_ranks(rows), NAMES + LANGUAGE_BIAS, grades=given)
     for name in NAMES + LANGUAGE_BIAS:
         expected = [
             reference.measure(name, row, of_row if graded else None)
