@@ -155,7 +155,7 @@ def test_overlap_counts_equal_texts(corpus: Corpus, tmp_path: Path) -> None:
     write(tmp_path / "s" / "pairs.tsv", "EN question  q1?\ten Gamma one.\nother ?\tsomething else .\n")
     squad = hf.load_corpus("squad-sentences", path=tmp_path / "s")
     assert overlap(squad, corpus) == {"documents": 0, "queries": 1, "passages": 1}
-    assert overlap(squad, corpus, query_rows=[1], passage_rows=[0, 0, -1]) == {  # type: ignore[arg-type]  # lists do too
+    assert overlap(squad, corpus, query_rows=[1], passage_rows=[0, 0, -1]) == {
         "documents": 0,
         "queries": 0,
         "passages": 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ def overlap(
     corpus: Corpus,
     evaluation: Corpus,
     *,
-    query_rows: NDArray[np.integer] | None = None,
-    passage_rows: NDArray[np.integer] | None = None,
+    query_rows: Sequence[int] | NDArray[np.integer] | None = None,
+    passage_rows: Sequence[int] | NDArray[np.integer] | None = None,
 ) -> dict[str, int]:
     """Count the documents, queries and passages of a corpus that are also in an evaluation set.
 
@@ -44,7 +44,7 @@ def overlap(
     }
 
 
-def _chosen(count: int, rows: NDArray[np.integer] | None) -> list[int] | None:
+def _chosen(count: int, rows: Sequence[int] | NDArray[np.integer] | None) -> list[int] | None:
     if rows is None:
         return None
     distinct = np.unique(np.asarray(rows))

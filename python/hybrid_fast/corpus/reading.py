@@ -14,8 +14,12 @@ from ..errors import CorpusError
 T = TypeVar("T")
 
 NAMES = {
-    str: "text", int: "a whole number", list: "a list", dict: "an object",
-    float: "a decimal number", bool: "true or false",
+    str: "text",
+    int: "a whole number",
+    list: "a list",
+    dict: "an object",
+    float: "a decimal number",
+    bool: "true or false",
 }
 
 
