@@ -4,8 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hybrid_fast
 import pytest
+
+import hybrid_fast
 
 ROOT = Path(__file__).parent.parent
 

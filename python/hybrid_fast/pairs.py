@@ -130,9 +130,7 @@ class PairIndex:
 
     def pairs(
         self, ids: ArrayLike
-    ) -> tuple[
-        NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.int16]
-    ]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.int16]]:
         """Decode pair ids.
 
         Args:

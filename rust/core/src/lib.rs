@@ -9,6 +9,8 @@
 //! and `matrix` → `kernel` → `topk`, `ranks` → `search` → `metrics` (how good an encoder is).
 #![deny(unsafe_code)]
 
+mod blocks;
+pub mod epoch;
 mod error;
 pub mod kernel;
 pub mod matrix;
@@ -20,6 +22,7 @@ pub mod permutation;
 pub mod plan;
 pub mod ranks;
 pub mod search;
+mod thinning;
 pub mod threads;
 pub mod topk;
 

@@ -42,6 +42,8 @@ enum Column {
     Quotient(u32),
     /// The position modulo this.
     Remainder(u32),
+    /// The position times this.
+    Multiple(u32),
     Values(Vec<u32>),
 }
 
@@ -66,6 +68,12 @@ impl Column {
             if numbered(values.clone()).all(|(position, value)| value == position % climb) {
                 return Self::Remainder(climb);
             }
+            let step = values.clone().nth(1).unwrap_or(0);
+            let multiple =
+                |(position, value): (u32, u32)| position.checked_mul(step) == Some(value);
+            if numbered(values.clone()).all(multiple) {
+                return Self::Multiple(step);
+            }
         }
         Self::Values(values.collect())
     }
@@ -76,6 +84,7 @@ impl Column {
             Self::Constant(value) => *value,
             Self::Quotient(by) => position / by,
             Self::Remainder(by) => position % by,
+            Self::Multiple(by) => position * by,
             Self::Values(values) => values[position as usize],
         }
     }
@@ -556,4 +565,88 @@ fn fingerprint(columns: &Columns<'_>, languages: usize) -> u64 {
         fold(columns.query_identity.unwrap_or(columns.query)),
         fold(columns.passage_identity.unwrap_or(columns.passage)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_compressed_column_reads_back(
+            rule in 0usize..5,
+            by in 1u32..9,
+            len in 0u32..200,
+            seed: u64,
+        ) {
+            let values: Vec<u32> = (0..len)
+                .map(|position| match rule {
+                    0 => by,
+                    1 => position / by,
+                    2 => position % by,
+                    3 => position * by,
+                    _ => mix(seed ^ u64::from(position)) as u32 % 3,
+                })
+                .collect();
+            let column = Column::compress(values.iter().copied());
+            for (position, &value) in values.iter().enumerate() {
+                prop_assert_eq!(column.at(position as u32), value);
+            }
+            prop_assert!(rule == 4 || column.bytes() == 0);
+        }
+
+        #[test]
+        fn strata_hold_the_groups_with_both_sides(
+            groups in 1usize..1500,
+            languages in 1usize..5,
+            holes in 0u64..4,
+            seed: u64,
+        ) {
+            let there = |side: u64, group: usize, language: usize| {
+                key(&[seed, side, group as u64, language as u64]) % 8 >= holes
+            };
+            let cells: Vec<(usize, usize)> = (0..groups)
+                .flat_map(|group| (0..languages).map(move |language| (group, language)))
+                .collect();
+            let rows = |side: u64| -> Vec<i64> {
+                cells
+                    .iter()
+                    .enumerate()
+                    .map(|(row, &(group, language))| {
+                        if there(side, group, language) { row as i64 } else { -1 }
+                    })
+                    .collect()
+            };
+            let index = PairIndex::new(
+                Columns {
+                    group: &cells.iter().map(|cell| cell.0 as i64 * 3).collect::<Vec<_>>(),
+                    language: &cells.iter().map(|cell| cell.1 as i64).collect::<Vec<_>>(),
+                    query: &rows(0),
+                    passage: &rows(1),
+                    query_identity: None,
+                    passage_identity: None,
+                },
+                languages,
+            )?;
+            for from in 0..languages {
+                for to in 0..languages {
+                    let expected: Vec<usize> = (0..groups)
+                        .filter(|&group| there(0, group, from) && there(1, group, to))
+                        .collect();
+                    prop_assert_eq!(index.stratum_len(from, to), expected.len() as u64);
+                    for (row, group) in expected.into_iter().enumerate() {
+                        let pair = index.pair(from, to, row as u32);
+                        prop_assert_eq!(index.group(pair.query_cell), group as u32 * 3);
+                        prop_assert_eq!(index.language(pair.query_cell), from as u32);
+                        prop_assert_eq!(index.language(pair.passage_cell), to as u32);
+                        prop_assert_eq!(
+                            index.sibling(pair.query_cell, to),
+                            Some(pair.passage_cell)
+                        );
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! Batches as a pure function of index, configuration, seed, epoch and batch number.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use crate::mixture::{Cursor, Kinds, Mixing, Shares, Turns};
-use crate::packing::{Candidate, Guard, Keys, clash, pack};
+use crate::epoch::Epoch;
+use crate::mixture::{Kinds, Mixing, Shares};
+use crate::packing::{Guard, Keys};
 use crate::pairs::{MISSING, Pair, PairIndex};
-use crate::permutation::{Permutation, key, mix};
+use crate::thinning::Thinned;
 use crate::{Error, Result};
 
 /// Changes whenever the same configuration would give other batches.
@@ -75,7 +75,7 @@ pub enum IdentityKind {
     Passage,
 }
 
-const KINDS: [IdentityKind; 3] = [
+pub(crate) const KINDS: [IdentityKind; 3] = [
     IdentityKind::Group,
     IdentityKind::Query,
     IdentityKind::Passage,
@@ -88,14 +88,28 @@ pub struct Frequent {
     pub kind: IdentityKind,
     /// Its value, as given.
     pub identity: u32,
-    /// Query language of the stratum.
-    pub query: usize,
-    /// Passage language of the stratum.
-    pub passage: usize,
-    /// Rows of the stratum that have it.
+    /// Query and passage language of the stratum; `None` for all strata together whose rows
+    /// mix in a batch.
+    pub stratum: Option<(usize, usize)>,
+    /// Rows that have it.
     pub rows: u64,
     /// Rows that one pass can place.
     pub placed: u64,
+}
+
+/// A stratum that is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// Query language.
+    pub query: usize,
+    /// Passage language.
+    pub passage: usize,
+    /// Pairs.
+    pub rows: u64,
+    /// Share of the batches (or rows) of its kind.
+    pub share: f64,
+    /// Batches of a homogeneous pass; 0 where rows of several strata mix.
+    pub batches: u64,
 }
 
 /// Slots of a block, about.
@@ -104,38 +118,35 @@ const BLOCK_ROWS: u64 = 8192;
 /// Batches of a block, at least.
 const BLOCK_BATCHES: u64 = 64;
 
-/// Blocks kept ready beside those in use.
-const SPARE_BLOCKS: usize = 8;
-
-/// Streams of random numbers within an epoch.
-#[derive(Clone, Copy)]
-enum Stream {
-    Kind = 1,
-    MonolingualTurn = 2,
-    CrossTurn = 3,
-    Pass = 4,
-    Packing = 5,
-    Substitute = 6,
-}
-
 /// A stratum that may be drawn.
 #[derive(Debug, Clone)]
-struct Stratum {
-    query: usize,
-    passage: usize,
-    rows: u64,
+pub(crate) struct Stratum {
+    pub(crate) query: usize,
+    pub(crate) passage: usize,
+    pub(crate) rows: u64,
     /// Batches of a homogeneous pass.
-    batches: u64,
+    pub(crate) batches: u64,
     /// Blocks of a homogeneous pass.
-    blocks: u64,
+    pub(crate) blocks: u64,
+    /// Which rows a mixed pass leaves out.
+    pub(crate) thinned: Option<Thinned>,
+}
+
+impl Stratum {
+    /// Rows of a pass.
+    pub(crate) fn drawn(&self) -> u64 {
+        self.thinned.as_ref().map_or(self.rows, |thinned| {
+            self.rows - thinned.heavy.len() as u64 + thinned.kept
+        })
+    }
 }
 
 /// The strata that share the batches (or rows) of one kind.
 #[derive(Debug, Clone)]
-struct Lane {
-    strata: Vec<usize>,
-    shares: Shares,
-    homogeneous: bool,
+pub(crate) struct Lane {
+    pub(crate) strata: Vec<usize>,
+    pub(crate) shares: Shares,
+    pub(crate) homogeneous: bool,
 }
 
 /// A checked configuration over an index: what every epoch has in common.
@@ -180,36 +191,15 @@ struct Lane {
 /// ```
 #[derive(Debug)]
 pub struct Plan {
-    index: Arc<PairIndex>,
-    config: Config,
-    strata: Vec<Stratum>,
-    monolingual: Option<Lane>,
-    cross: Option<Lane>,
+    pub(crate) index: Arc<PairIndex>,
+    pub(crate) config: Config,
+    pub(crate) strata: Vec<Stratum>,
+    pub(crate) monolingual: Option<Lane>,
+    pub(crate) cross: Option<Lane>,
     /// Batches of a block whose rows come from several strata.
-    block_batches: u64,
-    frequent: Vec<Frequent>,
-    len: u64,
-}
-
-/// Batches one after another; rows are flattened, `batch_size` a batch.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batches {
-    /// One a batch, or one a row if rows are drawn by kind.
-    pub is_mono: Vec<bool>,
-    /// Group ids as given.
-    pub group: Vec<i64>,
-    /// Query rows as given.
-    pub query: Vec<i64>,
-    /// Passage rows as given.
-    pub passage: Vec<i64>,
-    /// Language of each query.
-    pub query_language: Vec<i16>,
-    /// Language of each passage.
-    pub passage_language: Vec<i16>,
-    /// Position of the query's cell × languages + passage language.
-    pub pair: Vec<i64>,
-    /// Rows that stand in for a row of the pass that could not be placed.
-    pub substitutes: u64,
+    pub(crate) block_batches: u64,
+    pub(crate) frequent: Vec<Frequent>,
+    pub(crate) len: u64,
 }
 
 impl Plan {
@@ -315,22 +305,28 @@ impl Plan {
         &self.config
     }
 
-    /// Strata that are drawn: query language, passage language, rows and share of their kind.
+    /// Strata that are drawn.
     #[must_use]
-    pub fn shares(&self) -> Vec<(usize, usize, u64, f64)> {
+    pub fn shares(&self) -> Vec<Share> {
         [&self.monolingual, &self.cross]
             .into_iter()
             .flatten()
             .flat_map(|lane| {
                 lane.strata.iter().enumerate().map(|(item, &one)| {
-                    let stratum = &self.strata[one];
-                    let rows = self.index.stratum_len(stratum.query, stratum.passage);
-                    (
-                        stratum.query,
-                        stratum.passage,
+                    let Stratum {
+                        query,
+                        passage,
                         rows,
-                        lane.shares.share(item),
-                    )
+                        batches,
+                        ..
+                    } = self.strata[one];
+                    Share {
+                        query,
+                        passage,
+                        rows,
+                        share: lane.shares.share(item),
+                        batches,
+                    }
                 })
             })
             .collect()
@@ -350,7 +346,7 @@ impl Plan {
         Epoch::new(Arc::clone(self), epoch)
     }
 
-    fn name(&self, stratum: &Stratum) -> String {
+    pub(crate) fn name(&self, stratum: &Stratum) -> String {
         if stratum.query == stratum.passage {
             format!("the monolingual stratum of language {}", stratum.query)
         } else {
@@ -361,7 +357,7 @@ impl Plan {
         }
     }
 
-    fn keys(&self, pair: Pair) -> Keys {
+    pub(crate) fn keys(&self, pair: Pair) -> Keys {
         [
             self.index.group(pair.query_cell),
             self.index.query_identity(pair.query_cell),
@@ -369,7 +365,7 @@ impl Plan {
         ]
     }
 
-    fn pair(&self, stratum: &Stratum, row: u64) -> Pair {
+    pub(crate) fn pair(&self, stratum: &Stratum, row: u64) -> Pair {
         self.index.pair(stratum.query, stratum.passage, row as u32)
     }
 
@@ -407,6 +403,7 @@ impl Plan {
                  take smaller batches or more data"
             )));
         }
+        self.thin(&mixed);
         self.block_batches = self.mixed_block_batches(&mixed);
         Ok(())
     }
@@ -416,10 +413,10 @@ impl Plan {
         let target = BLOCK_BATCHES.max(BLOCK_ROWS.div_ceil(size));
         // Where all strata end their passes together, blocks end there too, if that is soon.
         let [lane] = lanes else { return target };
-        let rows = self.strata[lane.strata[0]].rows;
+        let rows = self.strata[lane.strata[0]].drawn();
         let even = (1..lane.shares.len()).all(|item| {
             lane.shares.share(item) == lane.shares.share(0)
-                && self.strata[lane.strata[item]].rows == rows
+                && self.strata[lane.strata[item]].drawn() == rows
         });
         let together = rows * lane.shares.len() as u64;
         let batches = together / gcd(together, size);
@@ -476,14 +473,13 @@ impl Plan {
                     .map(|(identity, count)| (kind, identity, count)),
             );
         }
-        let (query, passage) = (stratum.query, stratum.passage);
+        let of = Some((stratum.query, stratum.passage));
         self.frequent
             .extend(surplus.into_iter().filter(|one| one.2 > batches).map(
                 |(kind, identity, rows)| Frequent {
                     kind,
                     identity,
-                    query,
-                    passage,
+                    stratum: of,
                     rows,
                     placed: batches,
                 },
@@ -537,459 +533,6 @@ impl Plan {
         }
         Ok(len)
     }
-
-    fn homogeneous_block(
-        &self,
-        streams: Streams,
-        one: usize,
-        pass: u64,
-        block: u64,
-    ) -> Result<Block> {
-        let stratum = &self.strata[one];
-        let size = self.config.batch_size as u64;
-        let (start, end) = (batch_bound(stratum, block), batch_bound(stratum, block + 1));
-        let left = stratum.rows - stratum.batches * size;
-        let row_bound = |block: u64, batch: u64| batch * size + left * block / stratum.blocks;
-        let order = self.order(streams, one, pass);
-        let pairs: Vec<Pair> = (row_bound(block, start)..row_bound(block + 1, end))
-            .map(|position| self.pair(stratum, order.at(position)))
-            .collect();
-        let slots = vec![0; ((end - start) * size) as usize];
-        let classes = [one];
-        self.packed(
-            &slots,
-            &classes,
-            &vec![0; pairs.len()],
-            pairs,
-            streams.number(
-                Stream::Packing,
-                &[stratum.query as u64, stratum.passage as u64, pass, block],
-            ),
-        )
-    }
-
-    fn order(&self, streams: Streams, one: usize, pass: u64) -> Permutation {
-        let stratum = &self.strata[one];
-        let of = [stratum.query as u64, stratum.passage as u64, pass];
-        Permutation::new(stratum.rows, streams.number(Stream::Pass, &of))
-    }
-
-    /// Rows for `turns`, one (stratum, earlier turns of it) a slot.
-    fn mixed_block(&self, streams: Streams, turns: &[(usize, u64)], block: u64) -> Result<Block> {
-        let mut numbers = BTreeMap::new();
-        let mut classes = Vec::new();
-        let mut orders = Vec::new();
-        let mut slots = Vec::with_capacity(turns.len());
-        let mut pairs = Vec::with_capacity(turns.len());
-        for &(one, turn) in turns {
-            let rows = self.strata[one].rows;
-            let pass = turn / rows;
-            let class = *numbers.entry((one, pass)).or_insert_with(|| {
-                classes.push(one);
-                orders.push(self.order(streams, one, pass));
-                classes.len() - 1
-            });
-            slots.push(class as u32);
-            pairs.push(self.pair(&self.strata[one], orders[class].at(turn % rows)));
-        }
-        let seed = streams.number(Stream::Packing, &[u64::MAX, block]);
-        self.packed(&slots, &classes, &slots, pairs, seed)
-    }
-
-    fn packed(
-        &self,
-        slots: &[u32],
-        classes: &[usize],
-        class_of: &[u32],
-        pairs: Vec<Pair>,
-        seed: u64,
-    ) -> Result<Block> {
-        let size = self.config.batch_size;
-        let candidates: Vec<Candidate> = pairs
-            .iter()
-            .zip(class_of)
-            .map(|(&pair, &class)| Candidate {
-                class,
-                keys: self.keys(pair),
-            })
-            .collect();
-        let packed = pack(slots, size, &candidates, self.config.guard, seed);
-        let mut rows: Vec<Option<Pair>> = packed
-            .into_iter()
-            .map(|one| one.map(|one| pairs[one as usize]))
-            .collect();
-        let mut substituted = vec![0u32; rows.len() / size];
-        for slot in 0..rows.len() {
-            if rows[slot].is_none() {
-                let batch = slot / size;
-                let range = batch * size..(batch + 1) * size;
-                let strata: Vec<usize> = slots[range.clone()]
-                    .iter()
-                    .map(|&class| classes[class as usize])
-                    .collect();
-                let seed = key(&[Stream::Substitute as u64, seed, slot as u64]);
-                self.substitute(&mut rows[range], &strata, slot % size, seed)?;
-                substituted[batch] += 1;
-            }
-        }
-        Ok(Block {
-            pairs: rows.into_iter().flatten().collect(),
-            substituted,
-        })
-    }
-
-    /// Fills one place of a batch with any row of its stratum that clashes with no other; if
-    /// there is none, one other row of the batch is exchanged too.
-    fn substitute(
-        &self,
-        batch: &mut [Option<Pair>],
-        strata: &[usize],
-        place: usize,
-        seed: u64,
-    ) -> Result<()> {
-        let switches = self.config.guard.switches();
-        let clashes = |batch: &[Option<Pair>], keys: Keys| -> Vec<usize> {
-            (0..batch.len())
-                .filter(|&other| {
-                    batch[other].is_some_and(|there| clash(keys, self.keys(there), switches))
-                })
-                .collect()
-        };
-        let rows = |one: usize, seed: u64| {
-            let stratum = &self.strata[one];
-            let start = mix(seed) % stratum.rows;
-            (0..stratum.rows).map(move |step| (start + step) % stratum.rows)
-        };
-        let mut second = Vec::new();
-        for row in rows(strata[place], seed) {
-            let pair = self.pair(&self.strata[strata[place]], row);
-            match clashes(batch, self.keys(pair))[..] {
-                [] => {
-                    batch[place] = Some(pair);
-                    return Ok(());
-                }
-                [other] if second.len() < 4096 => second.push((pair, other)),
-                _ => {}
-            }
-        }
-        for (pair, other) in second {
-            let before = batch[other].take();
-            batch[place] = Some(pair);
-            for row in rows(strata[other], seed) {
-                let partner = self.pair(&self.strata[strata[other]], row);
-                if clashes(batch, self.keys(partner)).is_empty() {
-                    batch[other] = Some(partner);
-                    return Ok(());
-                }
-            }
-            batch[other] = before;
-            batch[place] = None;
-        }
-        Err(Error::InfeasiblePlan(format!(
-            "{} has too few different groups, queries or passages for its share of a batch of {}; \
-             take smaller batches, give one of its languages weight 0 or switch a guard off",
-            self.name(&self.strata[strata[place]]),
-            self.config.batch_size
-        )))
-    }
-}
-
-/// Hashes the streams of one epoch apart.
-#[derive(Debug, Clone, Copy)]
-struct Streams {
-    base: u64,
-}
-
-impl Streams {
-    fn number(self, stream: Stream, parts: &[u64]) -> u64 {
-        let mut all = vec![self.base, stream as u64];
-        all.extend_from_slice(parts);
-        key(&all)
-    }
-}
-
-/// Consecutive batches whose rows were packed together.
-#[derive(Debug)]
-struct Block {
-    pairs: Vec<Pair>,
-    /// Rows of each batch that stand in for another.
-    substituted: Vec<u32>,
-}
-
-/// Which block: a homogeneous one (stratum, pass, number), or one of several strata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BlockId {
-    Homogeneous(usize, u64, u64),
-    Mixed(u64),
-}
-
-/// The batches of one epoch.
-#[derive(Debug)]
-pub struct Epoch {
-    plan: Arc<Plan>,
-    streams: Streams,
-    kinds: Kinds,
-    monolingual: Option<Turns>,
-    cross: Option<Turns>,
-    /// Blocks built last, the latest at the end.
-    recent: Mutex<Vec<(BlockId, Arc<Block>)>>,
-}
-
-impl Epoch {
-    fn new(plan: Arc<Plan>, epoch: u64) -> Result<Self> {
-        let streams = Streams {
-            base: key(&[STREAM_VERSION, plan.config.seed, epoch]),
-        };
-        let size = plan.config.batch_size as u64;
-        let units = match plan.config.unit {
-            Unit::Batch => plan.len,
-            Unit::Row => plan.len * size,
-        };
-        let kinds = Kinds::new(
-            plan.config.mixing,
-            plan.config.mono_ratio,
-            streams.number(Stream::Kind, &[]),
-            units,
-        )?;
-        let mono = kinds.monolingual_before(units);
-        let turns = |lane: &Lane, stream: Stream, units: u64| {
-            let rows_per_unit = if lane.homogeneous || plan.config.unit == Unit::Row {
-                1
-            } else {
-                size
-            };
-            Turns::new(
-                lane.shares.clone(),
-                streams.number(stream, &[]),
-                units * rows_per_unit,
-            )
-        };
-        let monolingual = plan
-            .monolingual
-            .as_ref()
-            .map(|lane| turns(lane, Stream::MonolingualTurn, mono));
-        let cross = plan
-            .cross
-            .as_ref()
-            .map(|lane| turns(lane, Stream::CrossTurn, units - mono));
-        Ok(Self {
-            streams,
-            kinds,
-            monolingual,
-            cross,
-            recent: Mutex::default(),
-            plan,
-        })
-    }
-
-    /// Batches `start..stop` of the epoch; `tick` is called between batches with (done, total)
-    /// and stops the work by returning false.
-    ///
-    /// # Errors
-    /// `OutOfRange` past the epoch's end, `Interrupted` if `tick` says so, `InfeasiblePlan` if
-    /// a batch cannot be filled without an identity twice.
-    pub fn batches(
-        &self,
-        start: u64,
-        stop: u64,
-        tick: &dyn Fn(usize, usize) -> bool,
-    ) -> Result<Batches> {
-        if stop > self.plan.len || start > stop {
-            return Err(Error::OutOfRange(format!(
-                "batches {start} to {stop} are not within the epoch's {}",
-                self.plan.len
-            )));
-        }
-        let mut out = Batches::default();
-        let size = self.plan.config.batch_size;
-        let rows = (stop - start) as usize * size;
-        for column in [
-            &mut out.group,
-            &mut out.query,
-            &mut out.passage,
-            &mut out.pair,
-        ] {
-            column.reserve_exact(rows);
-        }
-        out.query_language.reserve_exact(rows);
-        out.passage_language.reserve_exact(rows);
-        let mut readers = Readers::default();
-        for (done, number) in (start..stop).enumerate() {
-            if done % 256 == 255 && !tick(done, (stop - start) as usize) {
-                return Err(Error::Interrupted);
-            }
-            let (block, batch) = match self.plan.config.unit {
-                Unit::Row => {
-                    let slots = number * size as u64..(number + 1) * size as u64;
-                    out.is_mono
-                        .extend(slots.map(|slot| self.kinds.is_monolingual(slot)));
-                    self.mixed(number)?
-                }
-                Unit::Batch => {
-                    let mono = self.kinds.is_monolingual(number);
-                    out.is_mono.push(mono);
-                    self.of_kind(mono, number, &mut readers)?
-                }
-            };
-            out.substitutes += u64::from(block.substituted[batch]);
-            for &pair in &block.pairs[batch * size..(batch + 1) * size] {
-                self.write(pair, &mut out);
-            }
-        }
-        Ok(out)
-    }
-
-    /// Builds the first block of every lane, so that data that cannot fill a batch is
-    /// refused before training and not in the middle of it.
-    fn probe(&self) -> Result<()> {
-        let lanes = [&self.plan.monolingual, &self.plan.cross];
-        for lane in lanes.into_iter().flatten().filter(|lane| lane.homogeneous) {
-            for &one in &lane.strata {
-                self.homogeneous(one, 0, 0)?;
-            }
-        }
-        if self.plan.block_batches > 0 {
-            self.mixed(0)?;
-        }
-        Ok(())
-    }
-
-    fn homogeneous(&self, one: usize, pass: u64, block: u64) -> Result<Arc<Block>> {
-        self.block(BlockId::Homogeneous(one, pass, block), || {
-            self.plan.homogeneous_block(self.streams, one, pass, block)
-        })
-    }
-
-    fn write(&self, pair: Pair, out: &mut Batches) {
-        let index = &self.plan.index;
-        let to = index.language(pair.passage_cell);
-        out.group.push(i64::from(index.group(pair.query_cell)));
-        out.query.push(i64::from(index.query(pair.query_cell)));
-        out.passage
-            .push(i64::from(index.passage(pair.passage_cell)));
-        out.query_language
-            .push(index.language(pair.query_cell) as i16);
-        out.passage_language.push(to as i16);
-        let languages = index.languages() as i64;
-        out.pair
-            .push(i64::from(pair.query_cell) * languages + i64::from(to));
-    }
-
-    fn of_kind<'a>(
-        &'a self,
-        mono: bool,
-        number: u64,
-        readers: &mut Readers<'a>,
-    ) -> Result<(Arc<Block>, usize)> {
-        let before = self.kinds.monolingual_before(number);
-        let (lane, turns, turn, reader) = if mono {
-            (
-                &self.plan.monolingual,
-                &self.monolingual,
-                before,
-                &mut readers.monolingual,
-            )
-        } else {
-            (
-                &self.plan.cross,
-                &self.cross,
-                number - before,
-                &mut readers.cross,
-            )
-        };
-        let (Some(lane), Some(turns)) = (lane, turns) else {
-            return Err(Error::InfeasiblePlan(
-                "no stratum serves this kind of batch".into(),
-            ));
-        };
-        if !lane.homogeneous {
-            return self.mixed(turn);
-        }
-        let reader = match reader {
-            Some(reader) if reader.position() == turn => reader,
-            _ => reader.insert(turns.cursor(turn)),
-        };
-        let (item, count) = reader.advance();
-        let one = lane.strata[item];
-        let stratum = &self.plan.strata[one];
-        let (pass, batch) = (count / stratum.batches, count % stratum.batches);
-        let block = ((batch + 1) * stratum.blocks).div_ceil(stratum.batches) - 1;
-        let built = self.homogeneous(one, pass, block)?;
-        Ok((built, (batch - batch_bound(stratum, block)) as usize))
-    }
-
-    fn mixed(&self, number: u64) -> Result<(Arc<Block>, usize)> {
-        let batches = self.plan.block_batches;
-        let block = number / batches;
-        let built = self.block(BlockId::Mixed(block), || {
-            let size = self.plan.config.batch_size as u64;
-            let first = block * batches * size;
-            let turns = self.turns(first, (batches * size) as usize);
-            self.plan.mixed_block(self.streams, &turns, block)
-        })?;
-        Ok((built, (number % batches) as usize))
-    }
-
-    /// Stratum and earlier turns of it for each of `count` slots from slot `first`.
-    fn turns(&self, first: u64, count: usize) -> Vec<(usize, u64)> {
-        let read = |lane: &Option<Lane>, cursor: &mut Option<Cursor<'_>>| {
-            let (Some(lane), Some(cursor)) = (lane, cursor) else {
-                return (0, 0);
-            };
-            let (item, turn) = cursor.advance();
-            (lane.strata[item], turn)
-        };
-        if self.plan.config.unit == Unit::Batch {
-            let mut cross = self.cross.as_ref().map(|one| one.cursor(first));
-            return (0..count)
-                .map(|_| read(&self.plan.cross, &mut cross))
-                .collect();
-        }
-        let before = self.kinds.monolingual_before(first);
-        let mut mono = self.monolingual.as_ref().map(|one| one.cursor(before));
-        let mut cross = self.cross.as_ref().map(|one| one.cursor(first - before));
-        (first..first + count as u64)
-            .map(|slot| {
-                if self.kinds.is_monolingual(slot) {
-                    read(&self.plan.monolingual, &mut mono)
-                } else {
-                    read(&self.plan.cross, &mut cross)
-                }
-            })
-            .collect()
-    }
-
-    fn block(&self, id: BlockId, build: impl FnOnce() -> Result<Block>) -> Result<Arc<Block>> {
-        let keep = self.plan.strata.len() + SPARE_BLOCKS;
-        if let Ok(mut recent) = self.recent.lock()
-            && let Some(place) = recent.iter().rposition(|(one, _)| *one == id)
-        {
-            let found = recent.remove(place);
-            let block = Arc::clone(&found.1);
-            recent.push(found);
-            return Ok(block);
-        }
-        let block = Arc::new(build()?);
-        if let Ok(mut recent) = self.recent.lock() {
-            if recent.len() >= keep {
-                recent.remove(0);
-            }
-            recent.push((id, Arc::clone(&block)));
-        }
-        Ok(block)
-    }
-}
-
-/// Where the reading of each kind's turns stands.
-#[derive(Default)]
-struct Readers<'a> {
-    monolingual: Option<Cursor<'a>>,
-    cross: Option<Cursor<'a>>,
-}
-
-/// First batch of a block of a homogeneous pass.
-fn batch_bound(stratum: &Stratum, block: u64) -> u64 {
-    stratum.batches * block / stratum.blocks
 }
 
 /// The most batches, up to `limit`, of `size` rows with no identity twice in one.
@@ -1087,8 +630,182 @@ fn strata(index: &PairIndex, weights: &[f64]) -> Vec<(Stratum, f64)> {
                 rows,
                 batches: 0,
                 blocks: 0,
+                thinned: None,
             };
             (rows > 0 && weight > 0.0).then_some((stratum, weight))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pairs::Columns;
+    use crate::permutation::key;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn index(languages: usize, groups: usize, shared: usize, holes: u64, seed: u64) -> PairIndex {
+        let cells: Vec<(usize, usize)> = (0..groups)
+            .flat_map(|group| (0..languages).map(move |language| (group, language)))
+            .collect();
+        let side = |side: u64| -> Vec<i64> {
+            (0..cells.len())
+                .map(|row| {
+                    if key(&[seed, side, row as u64]) % 16 < holes {
+                        -1
+                    } else {
+                        row as i64
+                    }
+                })
+                .collect()
+        };
+        let column = |value: fn(&(usize, usize)) -> usize| -> Vec<i64> {
+            cells.iter().map(|cell| value(cell) as i64).collect()
+        };
+        let identity: Vec<i64> = cells.iter().map(|cell| (cell.0 / shared) as i64).collect();
+        let columns = Columns {
+            group: &column(|cell| cell.0),
+            language: &column(|cell| cell.1),
+            query: &side(0),
+            passage: &side(1),
+            query_identity: None,
+            passage_identity: Some(&identity),
+        };
+        PairIndex::new(columns, languages).expect("the columns are well formed")
+    }
+
+    fn config(batch_size: usize, mono_ratio: f64, seed: u64) -> Config {
+        Config {
+            batch_size,
+            mono_ratio,
+            mixing: Mixing::Exact,
+            unit: Unit::Batch,
+            cross: Cross::Mixed,
+            language_weights: LanguageWeights::Uniform,
+            batches_per_epoch: Some(60),
+            guard: Guard {
+                group: true,
+                query: true,
+                passage: true,
+            },
+            seed,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn no_identity_twice_in_a_batch(
+            languages in 2usize..6,
+            groups in 30usize..120,
+            shared in 1usize..4,
+            holes in 0u64..4,
+            size in 1usize..7,
+            ratio in 0.0f64..=1.0,
+            homogeneous: bool,
+            row: bool,
+            seed: u64,
+        ) {
+            let index = Arc::new(index(languages, groups, shared, holes, seed));
+            let mut config = config(size, ratio, seed);
+            if homogeneous {
+                config.cross = Cross::Homogeneous;
+            }
+            if row {
+                config.unit = Unit::Row;
+            }
+            let plan = match Plan::new(Arc::clone(&index), config) {
+                Ok(plan) => plan,
+                Err(Error::InfeasiblePlan(_)) => return Ok(()),
+                Err(error) => return Err(TestCaseError::fail(error.to_string())),
+            };
+            let epoch = plan.epoch(3)?;
+            let all = epoch.batches(0, 60, &|_, _| true)?;
+            for batch in 0..60 {
+                let rows = batch * size..(batch + 1) * size;
+                let groups: BTreeSet<_> = all.group[rows.clone()].iter().collect();
+                let passages: BTreeSet<_> = all.group[rows.clone()]
+                    .iter()
+                    .map(|group| group / shared as i64)
+                    .collect();
+                prop_assert_eq!((groups.len(), passages.len()), (size, size));
+                for place in rows {
+                    let mono = all.is_mono[if row { place } else { batch }];
+                    prop_assert_eq!(mono, all.query_language[place] == all.passage_language[place]);
+                }
+            }
+            let part = plan.epoch(3)?.batches(23, 31, &|_, _| true)?;
+            prop_assert_eq!(&part.pair[..], &all.pair[23 * size..31 * size]);
+        }
+
+        #[test]
+        fn the_most_batches_is_the_brute_force_answer(
+            counts in prop::collection::vec(1u64..12, 1..20),
+            size in 1u64..6,
+        ) {
+            let counts: Vec<(u32, u64)> = (0..).zip(counts).collect();
+            let rows: u64 = counts.iter().map(|one| one.1).sum();
+            // Taking the identities with most rows left first is optimal for one key.
+            let mut left: Vec<u64> = counts.iter().map(|one| one.1).collect();
+            let mut batches = 0;
+            loop {
+                left.sort_unstable_by(|a, b| b.cmp(a));
+                if (left.len() as u64) < size || left[size as usize - 1] == 0 {
+                    break;
+                }
+                left[..size as usize].iter_mut().for_each(|one| *one -= 1);
+                batches += 1;
+            }
+            prop_assert_eq!(most_batches(&counts, rows / size, size), batches);
+        }
+    }
+
+    #[test]
+    fn a_thinned_pass_holds_no_row_twice() -> Result<()> {
+        // Half of the groups share one passage, so most of their rows are left out of a pass.
+        let cells: Vec<(i64, i64)> = (0..80).flat_map(|g| (0..3).map(move |l| (g, l))).collect();
+        let rows: Vec<i64> = (0..240).collect();
+        let columns = Columns {
+            group: &cells.iter().map(|cell| cell.0).collect::<Vec<_>>(),
+            language: &cells.iter().map(|cell| cell.1).collect::<Vec<_>>(),
+            query: &rows,
+            passage: &rows,
+            query_identity: None,
+            passage_identity: Some(
+                &cells
+                    .iter()
+                    .map(|cell| if cell.0 < 40 { 999 } else { cell.0 })
+                    .collect::<Vec<_>>(),
+            ),
+        };
+        let plan = Plan::new(Arc::new(PairIndex::new(columns, 3)?), config(8, 0.0, 5))?;
+        let frequent = plan.frequent();
+        assert_eq!(
+            (frequent.len(), frequent[0].identity, frequent[0].rows),
+            (1, 999, 240)
+        );
+        assert!(frequent[0].placed < 60);
+        let all = plan.epoch(0)?.batches(0, 60, &|_, _| true)?;
+        let heavy = all.group.iter().filter(|group| **group < 40).count();
+        assert!((50..=60).contains(&heavy), "{heavy}");
+        Ok(())
+    }
+
+    #[test]
+    fn refusals_name_stratum_and_count() {
+        let index = Arc::new(index(2, 5, 1, 0, 0));
+        let refuse = |config| match Plan::new(Arc::clone(&index), config) {
+            Err(Error::InfeasiblePlan(message)) => message,
+            other => panic!("{other:?}"),
+        };
+        assert!(refuse(config(6, 1.0, 0)).contains("language 0 has 5 rows"));
+        assert!(refuse(config(6, 0.0, 0)).contains("5 groups"));
+        let long = Config {
+            batches_per_epoch: None,
+            ..config(6, 0.5, 0)
+        };
+        assert!(refuse(long).contains("5 rows"));
+    }
 }

@@ -32,6 +32,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("STREAM_VERSION", hybrid_fast_core::plan::STREAM_VERSION)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

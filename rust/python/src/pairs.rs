@@ -92,6 +92,26 @@ impl PairIndex {
         sizes.into_pyarray(py)
     }
 
+    /// Whether each cell has a query.
+    fn query_cells<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
+        let cells = 0..self.inner.cells() as u32;
+        PyArray1::from_vec(
+            py,
+            cells
+                .map(|cell| self.inner.query(cell) != MISSING)
+                .collect(),
+        )
+    }
+
+    /// Language of each cell.
+    fn cell_languages<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i16>> {
+        let cells = 0..self.inner.cells() as u32;
+        PyArray1::from_vec(
+            py,
+            cells.map(|cell| self.inner.language(cell) as i16).collect(),
+        )
+    }
+
     /// Group, query row, passage row, query language and passage language of pair ids.
     fn pairs<'py>(&self, py: Python<'py>, ids: Column<'py>) -> PyResult<Decoded<'py>> {
         let ids = ids.as_slice()?;

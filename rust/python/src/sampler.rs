@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use hybrid_fast_core::Error;
+use hybrid_fast_core::epoch::Epoch;
 use hybrid_fast_core::mixture::Mixing;
 use hybrid_fast_core::packing::Guard;
-use hybrid_fast_core::plan::{self, Config, Cross, Epoch, IdentityKind, LanguageWeights, Unit};
+use hybrid_fast_core::plan::{self, Config, Cross, IdentityKind, LanguageWeights, Unit};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,8 +15,8 @@ use crate::door::enter;
 use crate::error::to_py;
 use crate::pairs::PairIndex;
 
-/// Kind of identity, its value, query language, passage language, rows, rows placed in a pass.
-type Frequent = (&'static str, u32, usize, usize, u64, u64);
+/// Kind of identity, its value, stratum (query and passage language), rows, rows a pass can place.
+type Frequent = (&'static str, u32, Option<(usize, usize)>, u64, u64);
 
 /// Batches as a pure function of (index, configuration, epoch, batch number).
 #[pyclass(frozen, module = "hybrid_fast._core")]
@@ -98,9 +99,11 @@ impl Plan {
         self.inner.len() as usize
     }
 
-    /// Query language, passage language, rows and share of its kind of every stratum drawn.
-    fn shares(&self) -> Vec<(usize, usize, u64, f64)> {
-        self.inner.shares()
+    /// Query language, passage language, rows, share of its kind and batches of a homogeneous
+    /// pass (0 where rows of several strata mix) of every stratum drawn.
+    fn shares(&self) -> Vec<(usize, usize, u64, f64, u64)> {
+        let plain = |one: plan::Share| (one.query, one.passage, one.rows, one.share, one.batches);
+        self.inner.shares().into_iter().map(plain).collect()
     }
 
     /// Identities with more rows in a stratum than a pass can place.
@@ -114,8 +117,7 @@ impl Plan {
             (
                 name(one.kind),
                 one.identity,
-                one.query,
-                one.passage,
+                one.stratum,
                 one.rows,
                 one.placed,
             )

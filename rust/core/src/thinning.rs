@@ -1,0 +1,245 @@
+//! Leaving rows out of mixed passes where an identity is too frequent to be placed.
+
+use std::collections::BTreeMap;
+
+use crate::packing::Keys;
+use crate::pairs::{MISSING, PairIndex};
+use crate::permutation::{Permutation, mix};
+use crate::plan::{Frequent, KINDS, Lane, Plan, Unit};
+
+/// Rounds in which the chances of frequent identities settle.
+pub(crate) const THINNING_ROUNDS: usize = 12;
+
+/// Rows whose identities come too often for every one of them to be placed in each pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Thinned {
+    /// These rows, increasing.
+    pub(crate) heavy: Vec<u32>,
+    /// These rows by identity, each with the sum of the chances up to it.
+    pub(crate) chances: Vec<(u32, f64)>,
+    /// How many of them a pass keeps: the sum of all chances.
+    pub(crate) kept: u64,
+}
+
+impl Thinned {
+    /// The rows kept in one pass: a systematic sample, so each row has exactly its chance.
+    pub(crate) fn keep(&self, seed: u64) -> Vec<u32> {
+        let offset = (mix(seed) >> 11) as f64 / (1u64 << 53) as f64;
+        let mut before = 0.0;
+        let mut kept = Vec::with_capacity(self.kept as usize);
+        for &(row, sum) in &self.chances {
+            if (sum + offset).floor() > (before + offset).floor() {
+                kept.push(row);
+            }
+            before = sum;
+        }
+        kept
+    }
+
+    /// The `number`-th row that is not heavy.
+    pub(crate) fn light(&self, number: u64) -> u64 {
+        let (mut low, mut high) = (0, self.heavy.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if u64::from(self.heavy[middle]) - middle as u64 <= number {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        number + low as u64
+    }
+}
+
+/// The rows of one pass in their order.
+pub(crate) struct Order<'a> {
+    pub(crate) permutation: Permutation,
+    pub(crate) thinned: Option<(&'a Thinned, Vec<u32>)>,
+}
+
+impl Order<'_> {
+    pub(crate) fn row(&self, position: u64) -> u64 {
+        let value = self.permutation.at(position);
+        let Some((thinned, kept)) = &self.thinned else {
+            return value;
+        };
+        match value.checked_sub(self.permutation.len() - kept.len() as u64) {
+            Some(place) => u64::from(kept[place as usize]),
+            None => thinned.light(value),
+        }
+    }
+}
+
+impl Plan {
+    /// Leaves rows out of mixed passes where an identity would be due more than once a batch.
+    ///
+    /// An identity's rate is the number of its rows in a batch, on average. A rate above 1
+    /// cannot be placed, so each of its rows comes in a pass with chance 1 / rate only; the
+    /// rates of the others rise by that, which is followed over a few rounds.
+    pub(crate) fn thin(&mut self, lanes: &[Lane]) {
+        let size = self.config.batch_size as f64;
+        let alpha = self.config.mono_ratio;
+        let mut shares = Vec::new();
+        for lane in lanes {
+            let monolingual =
+                self.strata[lane.strata[0]].query == self.strata[lane.strata[0]].passage;
+            let of_lane = match (self.config.unit, monolingual) {
+                (Unit::Batch, _) => 1.0,
+                (Unit::Row, true) => alpha,
+                (Unit::Row, false) => 1.0 - alpha,
+            };
+            for (item, &one) in lane.strata.iter().enumerate() {
+                shares.push((one, lane.shares.share(item) * of_lane));
+            }
+        }
+        if !self.may_be_heavy(&shares) {
+            return;
+        }
+        let switches = self.config.guard.switches();
+        let rows: Vec<Vec<Keys>> = shares
+            .iter()
+            .map(|&(one, _)| {
+                let stratum = &self.strata[one];
+                (0..stratum.rows)
+                    .map(|row| self.keys(self.pair(stratum, row)))
+                    .collect()
+            })
+            .collect();
+        let mut chances: BTreeMap<(usize, u32), f64> = BTreeMap::new();
+        let chance = |chances: &BTreeMap<(usize, u32), f64>, keys: &Keys| {
+            (0..3)
+                .filter_map(|kind| chances.get(&(kind, keys[kind])).copied())
+                .fold(1.0, f64::min)
+        };
+        for _ in 0..THINNING_ROUNDS {
+            let mut rates: BTreeMap<(usize, u32), f64> = BTreeMap::new();
+            for (rows, &(_, share)) in rows.iter().zip(&shares) {
+                let weights: Vec<f64> = rows.iter().map(|keys| chance(&chances, keys)).collect();
+                let sum: f64 = weights.iter().sum();
+                for (keys, weight) in rows.iter().zip(weights) {
+                    for kind in (0..3).filter(|&kind| switches[kind]) {
+                        *rates.entry((kind, keys[kind])).or_default() +=
+                            size * share * weight / sum;
+                    }
+                }
+            }
+            rates.retain(|_, rate| *rate > 1.0 + 1e-9);
+            if rates.is_empty() {
+                break;
+            }
+            for (identity, rate) in rates {
+                *chances.entry(identity).or_insert(1.0) /= rate;
+            }
+        }
+        let mut found: BTreeMap<(usize, u32), (u64, f64)> = BTreeMap::new();
+        for (rows, &(one, _)) in rows.iter().zip(&shares) {
+            let mut heavy: Vec<(Keys, u32, f64)> = Vec::new();
+            for (row, keys) in rows.iter().enumerate() {
+                let chance = chance(&chances, keys);
+                if chance < 1.0 {
+                    heavy.push((*keys, row as u32, chance));
+                    for of in keys.iter().copied().enumerate() {
+                        if chances.contains_key(&of) {
+                            let entry = found.entry(of).or_default();
+                            *entry = (entry.0 + 1, entry.1 + chance);
+                        }
+                    }
+                }
+            }
+            self.strata[one].thinned = thinned(heavy, rows.len());
+        }
+        self.frequent
+            .extend(
+                found
+                    .into_iter()
+                    .map(|((kind, identity), (rows, placed))| Frequent {
+                        kind: KINDS[kind],
+                        identity,
+                        stratum: None,
+                        rows,
+                        placed: placed.round() as u64,
+                    }),
+            );
+    }
+
+    /// Whether some identity may be due more than once a batch, from counts a language: cheap,
+    /// and never wrong when it says no.
+    pub(crate) fn may_be_heavy(&self, shares: &[(usize, f64)]) -> bool {
+        let languages = self.index.languages();
+        let most = |side: fn(&PairIndex, u32) -> u32, row: fn(&PairIndex, u32) -> u32| {
+            let mut of = vec![Vec::new(); languages];
+            for cell in 0..self.index.cells() as u32 {
+                if row(&self.index, cell) != MISSING {
+                    of[self.index.language(cell) as usize].push(side(&self.index, cell));
+                }
+            }
+            of.into_iter()
+                .map(|mut all| {
+                    all.sort_unstable();
+                    all.chunk_by(|a, b| a == b)
+                        .map(<[u32]>::len)
+                        .max()
+                        .unwrap_or(0)
+                })
+                .collect::<Vec<usize>>()
+        };
+        let guard = self.config.guard;
+        let none = vec![0; languages];
+        let queries = if guard.query {
+            most(PairIndex::query_identity, PairIndex::query)
+        } else {
+            none.clone()
+        };
+        let passages = if guard.passage {
+            most(PairIndex::passage_identity, PairIndex::passage)
+        } else {
+            none
+        };
+        let bound: f64 = shares
+            .iter()
+            .map(|&(one, share)| {
+                let stratum = &self.strata[one];
+                let most = queries[stratum.query]
+                    .max(passages[stratum.passage])
+                    .max(usize::from(guard.group));
+                share * most as f64 / stratum.rows as f64
+            })
+            .sum();
+        bound * self.config.batch_size as f64 > 1.0
+    }
+}
+
+/// Which of the heavy rows (keys, row, chance) of a stratum each pass keeps.
+pub(crate) fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
+    if heavy.is_empty() {
+        return None;
+    }
+    let wanted: f64 = heavy.iter().map(|one| one.2).sum();
+    // At least one row must be left in a pass.
+    let least = u64::from(heavy.len() == rows);
+    let kept = (wanted.floor() as u64).max(least);
+    let scale = if wanted > 0.0 {
+        kept as f64 / wanted
+    } else {
+        0.0
+    };
+    let mut rows_only: Vec<u32> = heavy.iter().map(|one| one.1).collect();
+    rows_only.sort_unstable();
+    heavy.sort_unstable_by_key(|&(keys, row, _)| (keys[2], keys[1], keys[0], row));
+    let mut sum = 0.0;
+    let mut chances: Vec<(u32, f64)> = heavy
+        .into_iter()
+        .map(|(_, row, chance)| {
+            sum += chance * scale;
+            (row, sum)
+        })
+        .collect();
+    if let Some(last) = chances.last_mut() {
+        last.1 = kept as f64;
+    }
+    Some(Thinned {
+        heavy: rows_only,
+        chances,
+        kept,
+    })
+}
