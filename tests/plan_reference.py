@@ -21,7 +21,7 @@ class Table:
     pairs: dict[tuple[int, int], set[tuple[int, int, int]]] = field(init=False)
 
     def __post_init__(self):
-        cells = {(g, l): c for c, (g, l) in enumerate(zip(self.group, self.language, strict=True))}
+        cells = {cell: number for number, cell in enumerate(zip(self.group, self.language, strict=True))}
         self.pairs = {(a, b): set() for a in range(self.languages) for b in range(self.languages)}
         for (g, a), asked in cells.items():
             for b in range(self.languages):

@@ -308,7 +308,9 @@ def test_ranks_slice_one_stream(world, unit):
         pieces = [part.batch(i) for part in parts]
         for name in ("group", "query", "passage", "query_language", "passage_language"):
             assert np.array_equal(np.concatenate([getattr(p, name) for p in pieces]), getattr(expected, name))
-    joined = [sum(rows, []) for rows in zip(*(list(part) for part in parts), strict=True)]
+    joined = [
+        [pair for part in rows for pair in part] for rows in zip(*(list(part) for part in parts), strict=True)
+    ]
     assert joined == list(whole)
 
 

@@ -12,7 +12,7 @@ import json
 import operator
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsIndex
 
@@ -91,7 +91,7 @@ class HybridBatchSampler:
         self,
         index: PairIndex,
         batch_size: int = 100,
-        mono_ratio: float = 0.5,
+        mono_ratio: float | str | Callable[..., float] = 0.5,
         *,
         mixing: Literal["exact", "coupled", "bernoulli"] = "exact",
         unit: Literal["batch", "row"] = "batch",
@@ -148,12 +148,12 @@ class HybridBatchSampler:
                 exponent=exponent,
                 weights=weights,
                 batches_per_epoch=given,
-                guard=tuple(name in self.guard for name in _GUARDS),
+                guard=("group" in self.guard, "query" in self.guard, "passage" in self.guard),
                 seed=self.seed,
             )
         except InfeasiblePlan as error:
             raise InfeasiblePlan(_named(str(error), index.languages)) from None
-        settings = [self.batch_size, self.mono_ratio, mixing, unit, cross, exponent, weights]
+        settings: list[object] = [self.batch_size, self.mono_ratio, mixing, unit, cross, exponent, weights]
         settings += [len(self._plan), self.guard, self.seed, index.languages]
         self._digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         self._epoch = 0
@@ -293,8 +293,8 @@ class HybridBatchSampler:
         ranks = "" if self.world_size == 1 else f", rank {self.rank} of {self.world_size}"
         return (
             f"HybridBatchSampler({len(self):,} batches of {self.batch_size}, mono_ratio={self.mono_ratio:g} "
-            f"({self.mixing}, by {self.unit}), cross={self.cross}, seed={self.seed}, epoch={self._epoch}{ranks}, "
-            f"languages: {', '.join(self.index.languages)})"
+            f"({self.mixing}, by {self.unit}), cross={self.cross}, seed={self.seed}, epoch={self._epoch}{ranks}"
+            f", languages: {', '.join(self.index.languages)})"
         )
 
     def _columns(
