@@ -524,6 +524,53 @@ def test_the_environment_names_what_matters():
     json.dumps(found)
 
 
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hybrid_fast", "train", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+    )
+
+
+def test_the_command_trains_evaluates_and_says_what_is_wrong(world, tmp_path):
+    settings = textwrap.dedent(f"""
+        steps = 2
+        learning_rate = 1e-3
+        hold_out = ["sw"]
+        threads = 1
+        [[sources]]
+        name = "table"
+        path = "{world / "table.jsonl"}"
+        [[evaluations]]
+        name = "small"
+        source = {{ name = "table", path = "{world / "table.jsonl"}" }}
+        sample = 10
+        [encoder]
+        model = "{world / "bert"}"
+        max_query_length = 24
+        max_passage_length = 32
+        [sampler]
+        batch_size = 8
+    """)
+    (tmp_path / "run.toml").write_text(settings)
+    good = command("--config", str(tmp_path / "run.toml"), "--out", str(tmp_path / "run"))
+    assert good.returncode == 0, good.stderr
+    assert "Run folder" in good.stdout
+    assert "multilingual" in good.stdout
+    assert "Traceback" not in good.stderr
+    rows = read_rows(tmp_path / "run" / "metrics.jsonl")
+    assert {row["step"] for row in rows} == {0, 1, 2}
+    assert {row["scope"] for row in rows if row["step"] == 2} == {"sample", "full"}
+    assert (tmp_path / "run" / "per_query.parquet").exists()
+    (tmp_path / "bad.toml").write_text(settings.replace(str(world / "bert"), str(tmp_path / "nowhere")))
+    bad = command("--config", str(tmp_path / "bad.toml"), "--out", str(tmp_path / "bad"))
+    assert bad.returncode == 2
+    assert "there is no model folder" in bad.stderr
+    assert "Traceback" not in bad.stderr
+
+
 @pytest.mark.skipif("HYBRID_FAST_DATA" not in os.environ, reason="HYBRID_FAST_DATA is not set")
 def test_a_real_encoder_takes_a_few_steps(tmp_path):
     data = Path(os.environ["HYBRID_FAST_DATA"])
@@ -545,9 +592,9 @@ def test_a_real_encoder_takes_a_few_steps(tmp_path):
             model=str(folder), freeze_word_embeddings=True, max_query_length=32, max_passage_length=64
         ),
         sampler=SamplerConfig(batch_size=8),
-        steps=3,
+        steps=2,
         precision="bfloat16",
-        threads=2,
+        threads=1,
     )
     out = train(config, tmp_path / "run", evaluate=lambda model, step: [])
     plan = json.loads((out / "plan.json").read_text())

@@ -58,7 +58,7 @@ class EncoderConfig:
     model: str = "intfloat/multilingual-e5-small"
     """Folder of a Hugging Face encoder, or its name on the hub."""
     pooling: Literal["mean", "cls", "max"] = "mean"
-    """How token states become one vector."""
+    """How token states become one vector; a sentence-transformers model keeps its own way."""
     normalize: bool = True
     """Scale embeddings to length 1, so that the inner product is the cosine."""
     query_prefix: str = "query: "
@@ -72,7 +72,7 @@ class EncoderConfig:
     freeze_word_embeddings: bool = False
     """Leave the word embeddings as they are: saves memory and most of the optimiser's time."""
     freeze_layers: int = 0
-    """Leave this many of the lowest transformer layers as they are."""
+    """Leave this many of the lowest transformer layers as they are, and the embeddings under them."""
 
     def __post_init__(self) -> None:
         _require(self.max_query_length > 0, "max_query_length", self.max_query_length, "a positive number")
@@ -111,7 +111,7 @@ class LossConfig:
     temperature: float = 0.03
     """Scores are divided by this before the softmax."""
     denominator: Literal["in-batch", "own"] = "in-batch"
-    """in-batch: all passages of the batch; own: the own positive and the other queries' hard negatives."""
+    """in-batch: all passages of the batch; own: the own positive and the batch's hard negatives."""
     symmetric: bool = False
     """Also classify the query among the batch's queries for each passage, and average."""
 
