@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 console = Console()
 stderr = Console(stderr=True)
@@ -15,7 +16,9 @@ stderr = Console(stderr=True)
 
 def show_error(error: Exception) -> None:
     """Print an error as one box on standard error."""
-    stderr.print(Panel(str(error) or type(error).__name__, title="Error", title_align="left", style="red"))
+    # As text: brackets in a message are no markup.
+    message = Text(str(error) or type(error).__name__)
+    stderr.print(Panel(message, title="Error", title_align="left", style="red"))
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def evaluate(
         found.write(out, run=run)
         with atomic.replacing(out / "bias.csv") as path:
             language_bias(found, k=min(10, top_k)).to_csv(path, index=False)
-        console.print(f"Written to {out}", soft_wrap=True)
+        console.print(f"Written to {out}", soft_wrap=True, markup=False)
 
 
 def _macro_table(found: Evaluation) -> tuple[str, Table]:

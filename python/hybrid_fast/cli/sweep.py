@@ -42,7 +42,7 @@ def sweep(
             out,
             command=command,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
-            notice=lambda line: bars.console.print(line, highlight=False),
+            notice=lambda line: bars.console.print(line, highlight=False, markup=False),
         )
     table = summary(results(out, finished_only=True))
     for measure in dict.fromkeys(table["measure"]):
@@ -50,7 +50,7 @@ def sweep(
         seeds = rows["seeds"].max()
         console.print(f"\nFinal {measure} against the ratio of monolingual batches, mean of {seeds} seeds")
         console.print(_table(rows))
-    console.print(f"hybrid-fast report {out} writes the report.", soft_wrap=True)
+    console.print(f"hybrid-fast report {out} writes the report.", soft_wrap=True, markup=False)
 
 
 def _table(rows: pd.DataFrame) -> Table:
