@@ -7,6 +7,26 @@ from numpy.typing import NDArray
 
 from .progress import Progress
 
+__all__ = [
+    "STREAM_VERSION",
+    "HybridFastError",
+    "InfeasiblePlan",
+    "InvalidArgument",
+    "InvalidShape",
+    "NotANumber",
+    "NotSupported",
+    "PairIndex",
+    "Plan",
+    "StateMismatch",
+    "__version__",
+    "fingerprint",
+    "measure",
+    "ranks",
+    "score_positives",
+    "search",
+    "topk",
+]
+
 _Matrix: TypeAlias = NDArray[np.floating[Any]] | NDArray[np.uint16]
 
 __version__: str
