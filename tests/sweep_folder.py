@@ -49,7 +49,8 @@ def write_sweep(
     unfinished: frozenset[tuple[float, int, float]] = frozenset(),
     note: str = "Made-up numbers, written by a test.",
 ) -> Path:
-    """Write a sweep folder and return it; ``leave_out`` runs are absent, ``unfinished`` ones lack done.json."""
+    """Write a sweep folder and return it; ``leave_out`` runs are absent, ``unfinished`` ones lack "
+    "done.json."""
     config = _config(ratios, seeds, learning_rates, steps, trained, unseen, low_resource, note)
     parallel = trained + unseen
     evaluations = {
@@ -257,7 +258,7 @@ def _write_run(
                                     "setting": setting,
                                     "query_language": query_language,
                                     "passage_language": passage_language,
-                                    "query_id": [f"q{number}" for number in range(queries)],
+                                    "query_id": _query_ids(evaluation, query_language, queries),
                                     "measure": measure,
                                     "value": values,
                                 }
@@ -266,6 +267,12 @@ def _write_run(
     _lines(place / "metrics.jsonl", iter(metrics))
     if answers:
         pd.concat(answers, ignore_index=True).to_parquet(place / "per_query.parquet", index=False)
+
+
+def _query_ids(evaluation: str, language: str, queries: int) -> list[str]:
+    # Questions of the parallel set are translations of each other, those of the African set are not.
+    own = f"{language}-" if evaluation == AFRICAN else ""
+    return [f"{language}/{own}{number}" for number in range(queries)]
 
 
 def _cells(

@@ -16,8 +16,13 @@ import pytest
 from hybrid_fast import cli
 from hybrid_fast.errors import RunError
 from hybrid_fast.reporting import headline, report
+from hybrid_fast.reporting.certainty import question
 from hybrid_fast.reporting.chance import chance
+from hybrid_fast.reporting.contents import contents
+from hybrid_fast.reporting.folder import read_folder
 from hybrid_fast.reporting.language_names import language_label
+from hybrid_fast.reporting.page import page
+from hybrid_fast.statistics import bootstrap
 from sweep_folder import AFRICAN, PARALLEL, TRAINED, UNSEEN, write_sweep
 
 SECTIONS = (
@@ -46,6 +51,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def html(whole: Path) -> str:
     return (whole / "report" / "report.html").read_text(encoding="utf-8")
+
+
+def without_figure_files(folder: Path) -> tuple[str, dict[str, pd.DataFrame]]:
+    """Return the text and the tables of the page; drawing figure files takes most of the time."""
+    made = contents(read_folder(folder))
+    return text_of(page(made.title, made.lead, made.sections, made.figures)), made.csv
 
 
 def rows_of(folder: Path) -> pd.DataFrame:
@@ -223,7 +234,7 @@ def test_a_plan_that_drew_a_held_out_language_is_named(tmp_path: Path) -> None:
     content["query_rows"]["el"] = 3
     content["overlap"][PARALLEL]["passages"] = 2
     plan.write_text(json.dumps(content))
-    text = text_of(report(folder).read_text(encoding="utf-8"))
+    text, _ = without_figure_files(folder)
     assert "Held out: Greek, but the plans draw rows in Greek." in text
     assert "0 documents, 0 queries and 2 passages (overlap" in text
 
@@ -237,12 +248,12 @@ def test_partial_sweep_names_what_is_missing(tmp_path: Path) -> None:
         **SMALL,
         **FEW,
     )
-    text = text_of(report(folder).read_text(encoding="utf-8"))
+    text, tables = without_figure_files(folder)
     assert (
         "2 of 6 runs not finished (α = 0.5, seed 1, learning rate 3e-5; α = 1, seed 2, learning rate 3e-5)"
         in text
     )
-    finals = pd.read_csv(folder / "report" / "tables" / "final_per_seed.csv")
+    finals = tables["final_per_seed"]
     assert set(zip(finals["mono_ratio"], finals["seed"], strict=True)) == {
         (0.0, 1),
         (0.0, 2),
@@ -254,27 +265,28 @@ def test_partial_sweep_names_what_is_missing(tmp_path: Path) -> None:
 
 def test_a_ratio_without_any_run_is_no_obstacle(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path, seeds=(1,), leave_out=frozenset({(0.5, 1, 3e-5)}), **SMALL, **FEW)
-    table = pd.read_csv(report(folder).parent / "tables" / "differences.csv")
+    _, tables = without_figure_files(folder)
+    table = tables["differences"]
     assert set(table["reference"]) == {0.0}
 
 
 def test_one_seed_without_queries_has_no_interval_and_says_so(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path, seeds=(7,), per_query=False, **SMALL, **FEW)
-    text = text_of(report(folder).read_text(encoding="utf-8"))
+    text, tables = without_figure_files(folder)
     assert "There is one seed" in text
     assert "so there is no interval" in text
-    finals = pd.read_csv(folder / "report" / "tables" / "final_values.csv")
+    finals = tables["final_values"]
     assert set(finals["kind"]) == {"none"}
     assert finals["low"].isna().all()
 
 
 def test_seeds_without_queries_give_their_range(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path, seeds=(1, 2, 3), per_query=False, full=False, **SMALL, **FEW)
-    text = text_of(report(folder).read_text(encoding="utf-8"))
+    text, tables = without_figure_files(folder)
     assert "lowest and the highest seed in brackets" in text
     assert "Final values are those of the sample" in text
-    seeds = pd.read_csv(folder / "report" / "tables" / "final_per_seed.csv")
-    finals = pd.read_csv(folder / "report" / "tables" / "final_values.csv")
+    seeds = tables["final_per_seed"]
+    finals = tables["final_values"]
     by = ["evaluation", "setting", "tier", "measure", "learning_rate", "mono_ratio"]
     ends = seeds.groupby(by)["value"].agg(["min", "max"]).reset_index().merge(finals, on=by)
     assert np.allclose(ends["min"], ends["low"])
@@ -289,25 +301,15 @@ def test_one_evaluation_without_tiers_and_one_ratio(tmp_path: Path) -> None:
     stated = json.loads((folder / "sweep.json").read_text())
     stated["tiers"] = {}
     (folder / "sweep.json").write_text(json.dumps(stated))
-    text = text_of(report(folder).read_text(encoding="utf-8"))
+    text, _ = without_figure_files(folder)
     assert "With one ratio there is nothing to compare." in text
     assert "other" in text
-
-
-def test_a_second_report_replaces_the_first(whole: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(whole, folder)
-    stale = folder / "report" / "figures" / "stale.svg"
-    stale.write_text("old")
-    report(folder)
-    assert not stale.exists()
-    assert (folder / "report" / "report.html").read_bytes() == (whole / "report" / "report.html").read_bytes()
 
 
 def test_folders_that_are_no_sweep(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no folder .*absent"):
         report(tmp_path / "absent")
-    with pytest.raises(RunError, match="is not a sweep folder: it holds no sweep.json"):
+    with pytest.raises(RunError, match=r"is not a sweep folder: it holds no sweep\.json"):
         report(tmp_path)
     (tmp_path / "sweep.json").write_text("{")
     with pytest.raises(RunError, match=r"sweep.json is not valid JSON"):
@@ -331,11 +333,14 @@ def test_a_truncated_metrics_file_is_named_with_its_line(tmp_path: Path) -> None
     assert not (folder / "report").exists()
 
 
-def test_command_prints_the_path_and_a_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_command_prints_a_table_and_the_path_and_replaces_an_older_report(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "140")
-    folder = write_sweep(tmp_path / "sweep", seeds=(1, 2), **SMALL, **FEW)
+    folder = tmp_path / "copy"
+    shutil.copytree(whole, folder)
+    stale = folder / "report" / "figures" / "stale.svg"
+    stale.write_text("old")
     with pytest.raises(SystemExit) as end:
         cli.main(["report", str(folder)])
     assert end.value.code in (0, None)
@@ -343,6 +348,8 @@ def test_command_prints_the_path_and_a_table(
     assert str(folder / "report" / "report.html") in out.replace("\n", "")
     for word in ("trained", "unseen", "low-resource", "untouched", "0.5"):
         assert word in out
+    assert not stale.exists()
+    assert (folder / "report" / "report.html").read_bytes() == (whole / "report" / "report.html").read_bytes()
     with pytest.raises(SystemExit) as end:
         cli.main(["report", str(tmp_path)])
     assert end.value.code == 2
@@ -376,3 +383,31 @@ def test_languages_have_english_names() -> None:
         " (" in language_label(code)
         for code in (*TRAINED, *UNSEEN, "bem", "ha", "ig", "rw", "tw", "yo", "zu")
     )
+
+
+def test_translations_of_a_question_are_one_question() -> None:
+    assert question("ar/56be4", "ar") == question("zh/56be4", "zh") == "56be4"
+    assert question("person-01.size.de", "de") == "person-01.size"
+    assert question("de", "de") == "de"
+    assert question("bem/bem-test-0", "bem") == "bem-test-0"
+
+
+def test_intervals_of_unequal_sets_are_stratified(whole: Path) -> None:
+    """The African languages ask different questions, so the tier is a mean of their means."""
+    made = contents(read_folder(whole))
+    table = made.csv["final_values"]
+    per_run = []
+    for run in (whole / "runs").iterdir():
+        config = json.loads((run / "config.json").read_text())
+        if config["sampler"]["mono_ratio"] == 0.5:
+            per_run.append(pd.read_parquet(run / "per_query.parquet").assign(seed=config["seed"]))
+    answers = pd.concat(per_run).astype({"value": float})
+    answers = answers[(answers["evaluation"] == AFRICAN) & (answers["measure"] == "AP")]
+    expected = bootstrap(
+        answers.pivot_table(index="seed", columns="query_id", values="value").to_numpy(),
+        strata=[name.split("/")[0] for name in sorted(set(answers["query_id"]))],
+    )
+    row = table[(table["evaluation"] == AFRICAN) & (table["measure"] == "AP") & (table["mono_ratio"] == 0.5)]
+    assert row["mean"].item() == pytest.approx(expected.mean, abs=1e-6)
+    assert row["low"].item() == pytest.approx(expected.low, abs=1e-9)
+    assert row["high"].item() == pytest.approx(expected.high, abs=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from .certainty import is_clear
 from .folder import SweepFolder
 from .summaries import Summaries, at
 from .words import alpha, count, listing, measure_title, number, rate_label, ratio_label
@@ -18,15 +19,18 @@ def answer(
     ratios = [ratio_label(ratio) for ratio in sweep.ratios]
     rates = sweep.learning_rates
     sentences = [
-        f"{count(len(sweep.runs), 'finished run')} ({count(len(ratios), 'ratio')} × {count(len(sweep.seeds), 'seed')}"
+        f"{count(len(sweep.runs), 'finished run')} ({count(len(ratios), 'ratio')} × "
+        f"{count(len(sweep.seeds), 'seed')}"
         + (f" × {count(len(rates), 'learning rate')}" if len(rates) > 1 else "")
         + (", incomplete" if sweep.missing else "")
         + f") compare α = {listing(ratios)}, the share of monolingual batches, at equal budgets."
     ]
     if len(ratios) == 1:
         sentences.append("With one ratio there is nothing to compare.")
-    for place in summaries.main_places():
-        sentences.append(_of_tier(place, measure, name, rates, summaries, intervals, differences))
+    sentences += [
+        _of_tier(place, measure, name, rates, summaries, intervals, differences)
+        for place in summaries.main_places()
+    ]
     if len(sweep.seeds) == 1:
         sentences.append("There is one seed, so how much of this is chance in training cannot be said.")
     return [sentence for sentence in sentences if sentence]
@@ -84,14 +88,14 @@ def _certainty(
         apart = rows["low"].max() > rows["high"].min()
         return ", and their ranges over seeds do not overlap" if kinds == {"seeds"} and apart else ""
     reference = alpha(float(tested["reference"].iloc[0]))
-    clear = tested[tested["p_holm"] < 0.05]
+    clear = tested[is_clear(tested)]
     if clear.empty:
-        return f"; flat: no ratio differs clearly from {reference} (Holm-corrected p ≥ 0.05)"
+        return f"; flat: no ratio differs clearly from {reference} (after Holm's correction)"
     named = [
         f"{ratio_label(row['mono_ratio'])} ({'above' if row['difference'] > 0 else 'below'})"
         for row in clear.to_dict("records")
     ]
-    return f"; clearly different from {reference} (Holm-corrected p < 0.05): {listing(named)}"
+    return f"; clearly different from {reference} (Holm-corrected p < 0.05 and interval off 0): {listing(named)}"
 
 
 def _against_untouched(

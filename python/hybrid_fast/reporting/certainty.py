@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..statistics import bootstrap, paired_difference
 from .folder import Run, SweepFolder
 from .summaries import PLACE, Summaries, at
 
-DRAWS = 2000
+REPLICATES = 2000
 _KEYS = ["evaluation", "setting", "tier", "measure"]
-Matrices = dict[tuple[str, str, str, str], dict[tuple[float, float, int], pd.Series]]
+Place = tuple[str, str, str]
+RunKey = tuple[float, float, int]
+"""(learning rate, ratio, seed)."""
+Values = dict[tuple[str, str, str, str], dict[RunKey, pd.Series]]
+"""For (evaluation, setting, tier, measure), each run's values, indexed by (stratum, question)."""
 
 
-def query_values(sweep: SweepFolder, summaries: Summaries, measures: list[str]) -> Matrices:
-    """Return, for each place and measure, each run's value per query.
+def query_values(sweep: SweepFolder, summaries: Summaries, measures: list[str]) -> Values:
+    """Return each run's values per question, such that their mean is the macro mean of the tier.
 
-    A query id that occurs in several languages is one unit: its value is the sum over the cells (query
-    language, passage language) of its value divided by the cell's queries, scaled so that the mean over
-    queries is the macro mean of the tier. Empty unless the final values are those of the full sets.
+    The mean over strata of the mean over a stratum's questions is the macro mean. Translations of a
+    question are one question. Empty where the final values are not those of the full sets.
     """
     tier_of = {code: name for name, codes in sweep.tiers.items() for code in codes}
     full = [name for name, scope in summaries.final_scope.items() if scope == "full"]
-    values: Matrices = {}
+    values: Values = {}
     for run in sweep.runs:
         table = _read_queries(run, measures)
         if table is None:
             continue
         table = table[table["evaluation"].isin(full)]
-        table = table.assign(tier=table["query_language"].astype(object).map(lambda code: tier_of.get(code, "other")))
-        for key, rows in table.groupby(_KEYS, observed=True):
-            cell = rows.groupby(["query_language", "passage_language"], observed=True)["value"]
-            share = rows["value"] / cell.transform("size") / cell.ngroups
-            summed = share.groupby(rows["query_id"], observed=True).sum()
-            values.setdefault(key, {})[(run.learning_rate, run.mono_ratio, run.seed)] = summed * len(summed)
+        table = table.assign(tier=table["query_language"].map(lambda code: tier_of.get(code, "other")))
+        for key, rows in table.groupby(_KEYS, sort=False):
+            values.setdefault(key, {})[run.learning_rate, run.mono_ratio, run.seed] = _by_question(rows)
     return values
 
 
@@ -44,10 +46,40 @@ def _read_queries(run: Run, measures: list[str]) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     table = pd.read_parquet(path, filters=[("measure", "in", measures)])
-    return table.astype({"value": "float64"})
+    names = ["evaluation", "setting", "query_language", "passage_language", "measure"]
+    table = table.astype(dict.fromkeys(names, object) | {"value": "float64"})
+    pairs = table[["query_id", "query_language"]].drop_duplicates()
+    asked = [
+        question(str(name), code)
+        for name, code in zip(pairs["query_id"], pairs["query_language"], strict=True)
+    ]
+    return table.merge(pairs.assign(question=asked), on=["query_id", "query_language"])
 
 
-def intervals(summaries: Summaries, values: Matrices) -> pd.DataFrame:
+def question(query_id: str, language: str) -> str:
+    """Return the name that the translations of a query share: its id without its language.
+
+    >>> question("ar/56be4", "ar"), question("person-01.birthplace.de", "de"), question("q7", "de")
+    ('56be4', 'person-01.birthplace', 'q7')
+    """
+    code = re.escape(language)
+    return re.sub(rf"^{code}[/:.]|[/:.]{code}$", "", query_id) or query_id
+
+
+def _by_question(rows: pd.DataFrame) -> pd.Series:
+    """Fold the cells (query language, passage language) into as few strata as keep the macro mean."""
+    cells = rows.groupby(["query_language", "passage_language"])["question"].agg(frozenset)
+    sets = cells.groupby(level=0).agg(["nunique", "size", "first"])
+    if (sets["nunique"] == 1).all() and sets["size"].nunique() == 1:
+        if sets["first"].nunique() == 1:
+            folded = rows.groupby("question")["value"].mean()
+            return pd.concat({"": folded})
+        return rows.groupby(["query_language", "question"])["value"].mean()
+    stratum = rows["query_language"] + " → " + rows["passage_language"]
+    return rows.groupby([stratum, rows["question"]])["value"].mean()
+
+
+def intervals(summaries: Summaries, values: Values) -> pd.DataFrame:
     """Return mean, low and high of the final value per place, measure, learning rate and ratio.
 
     The column ``kind`` says what low and high are: ``bootstrap`` (95 % hierarchical percentile bootstrap
@@ -63,7 +95,14 @@ def intervals(summaries: Summaries, values: Matrices) -> pd.DataFrame:
         known = [per_seed[(rate, ratio, seed)] for seed in seeds if (rate, ratio, seed) in per_seed]
         low, high, kind = float("nan"), float("nan"), "none"
         if len(known) == len(seeds):
-            low, high = bootstrap(_matrix(known))
+            table_of = _aligned(known)
+            ends = bootstrap(
+                table_of.to_numpy().T,
+                clusters=_questions(table_of),
+                strata=_strata(table_of),
+                replicates=REPLICATES,
+            )
+            low, high = ends.low, ends.high
             kind = "bootstrap" if len(seeds) > 1 else "queries"
         elif len(seeds) > 1:
             low, high, kind = table["value"].min(), table["value"].max(), "seeds"
@@ -75,12 +114,12 @@ def intervals(summaries: Summaries, values: Matrices) -> pd.DataFrame:
 
 
 def differences(
-    summaries: Summaries, values: Matrices, measures: list[str], ratios: list[float]
+    summaries: Summaries, values: Values, measures: list[str], ratios: list[float]
 ) -> pd.DataFrame:
     """Return each ratio's paired difference to the reference ratio, per place, measure and learning rate.
 
     The reference is 0.5 where the sweep has it, else the lowest ratio. Columns: ratio, reference,
-    difference, low and high (95 % bootstrap), p (two-sided sign-flip test over queries, the seeds averaged)
+    difference, low and high (95 % bootstrap), p (two-sided sign-flip test over questions, the seeds averaged)
     and p_holm (Holm's correction over the comparisons of one place, measure and learning rate).
     """
     reference = 0.5 if 0.5 in ratios else min(ratios)
@@ -105,7 +144,7 @@ def differences(
 
 def _compare(
     table: pd.DataFrame,
-    values: dict[tuple[float, float, int], pd.Series],
+    values: dict[RunKey, pd.Series],
     rate: float,
     ratio: float,
     reference: float,
@@ -128,41 +167,38 @@ def _compare(
     }
     keys = [((rate, ratio, seed), (rate, reference, seed)) for seed in seeds]
     if all(first in values and second in values for first, second in keys):
-        matrix = _matrix([values[first] - values[second] for first, second in keys])
-        low, high = bootstrap(matrix)
-        row |= {"low": low, "high": high, "p": sign_flip(matrix.mean(axis=0))}
+        both = _aligned([values[key] for pair in keys for key in pair])
+        result = paired_difference(
+            both.iloc[:, ::2].to_numpy().T,
+            both.iloc[:, 1::2].to_numpy().T,
+            clusters=_questions(both),
+            strata=_strata(both),
+            replicates=REPLICATES,
+        )
+        row |= {"low": result.interval.low, "high": result.interval.high, "p": result.p_value}
         row["kind"] = "bootstrap" if len(seeds) > 1 else "queries"
     return row
 
 
-def _matrix(per_seed: list[pd.Series]) -> np.ndarray:
-    return pd.concat(per_seed, axis=1).fillna(0.0).to_numpy().T
+def _aligned(per_run: list[pd.Series]) -> pd.DataFrame:
+    return pd.concat(per_run, axis=1, join="inner")
 
 
-def bootstrap(values: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean of ``values[seeds, queries]``, both drawn anew.
+def _questions(table: pd.DataFrame) -> list[Any]:
+    return list(table.index.get_level_values(1))
 
-    Every seed is judged on the same queries, so one draw of queries serves all seeds.
+
+def _strata(table: pd.DataFrame) -> list[Any]:
+    return list(table.index.get_level_values(0))
+
+
+def is_clear(differences: pd.DataFrame) -> pd.Series:
+    """Say which differences are clear: Holm-corrected p below 0.05, and an interval that leaves out 0.
+
+    The test speaks of these trained models, the interval of other seeds too; a claim needs both.
     """
-    rng = np.random.default_rng(seed)
-    seeds, queries = values.shape
-    weights = rng.multinomial(queries, np.full(queries, 1 / queries), size=draws) / queries
-    per_seed = weights @ values.T
-    chosen = rng.integers(0, seeds, size=(draws, seeds))
-    means = np.take_along_axis(per_seed, chosen, axis=1).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def sign_flip(differences: np.ndarray, *, draws: int = 4999, seed: int = 0) -> float:
-    """Return the two-sided p of a paired permutation test: each query's difference keeps or flips its sign."""
-    rng = np.random.default_rng(seed)
-    observed = abs(differences.sum()) - 1e-12
-    extreme = 0
-    for start in range(0, draws, 500):
-        flips = rng.integers(0, 2, size=(min(500, draws - start), differences.size)) * 2 - 1
-        extreme += int((np.abs(flips @ differences) >= observed).sum())
-    return (extreme + 1) / (draws + 1)
+    away = (differences["low"] > 0) | (differences["high"] < 0)
+    return (differences["p_holm"] < 0.05) & away
 
 
 def holm(p_values: list[float]) -> list[float]:

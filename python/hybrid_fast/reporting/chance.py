@@ -10,7 +10,8 @@ def chance(measure: str, pool: int, golds: int = 1) -> float | None:
 
     With n = ``pool`` passages of which G = ``golds`` are relevant, the first relevant one is at rank r
     with probability C(n − r, G − 1) / C(n, G); with G = 1, E[RR] = H(n) / n. The expected precision at a
-    relevant rank k is (1 + (k − 1)(G − 1) / (n − 1)) / k, so E[AP] = (H(n) + (n − H(n))(G − 1) / (n − 1)) / n.
+    relevant rank k is (1 + (k − 1)(G − 1) / (n − 1)) / k, so
+    E[AP] = (H(n) + (n − H(n))(G − 1) / (n − 1)) / n.
 
     Returns:
         The expectation, or None for a measure without a formula here.

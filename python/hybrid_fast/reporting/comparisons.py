@@ -7,6 +7,7 @@ from itertools import product
 import altair as alt
 import pandas as pd
 
+from .certainty import is_clear
 from .convergence import SHARES
 from .figure import Chart, Figure, Grid, domain, ratio_encoding, step_axis
 from .language_names import language_label
@@ -26,19 +27,28 @@ def bias_beside_quality(summaries: Summaries, ratios: list[float], rates: list[f
     )
     if not places:
         return None
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     for rate in rates:
         panels = [_bias_panel(summaries, place, quality, rate, ratios) for place in places]
         variants[(rate_label(rate),)] = Grid(panels, columns=2, panel_width=520)
     caption = (
-        "Rank distance is the mean over queries of (worst rank − best rank) among a query's relevant passages in all languages; "
-        "low means that the language of a passage matters little. It can look good when all relevant passages rank equally "
-        "badly, so it stands beside quality: the upper left corner is good on both, the lower right corner is poor on both, the "
-        "lower left is even-handed but poor. Small points: one run each; large points: mean over seeds, joined in the order of "
+        "Rank distance is the mean over queries of (worst rank − best rank) among a query's "
+        "relevant passages in all languages; "
+        "low means that the language of a passage matters little. It can look good when all "
+        "relevant passages rank equally "
+        "badly, so it stands beside quality: the upper left corner is good on both, the lower right "
+        "corner is poor on both, the "
+        "lower left is even-handed but poor. Small points: one run each; large points: mean over "
+        "seeds, joined in the order of "
         "the ratio; × is the encoder before training."
     )
-    return Figure("bias-and-quality", "Language bias beside quality", caption,
-                  {"Learning rate": [rate_label(rate) for rate in rates]}, variants)  # fmt: skip
+    return Figure(
+        "bias-and-quality",
+        "Language bias beside quality",
+        caption,
+        {"Learning rate": [rate_label(rate) for rate in rates]},
+        variants,
+    )
 
 
 def _bias_panel(
@@ -56,11 +66,19 @@ def _bias_panel(
     runs["ratio"] = runs["mono_ratio"].map(ratio_label)
     means = runs.groupby(["mono_ratio", "ratio"])[["quality", "distance"]].mean().reset_index()
     colour, shape = ratio_encoding(ratios)
-    x = alt.X("distance:Q", title="rank distance (ranks; lower is less biased)",
-              scale=alt.Scale(domain=domain([float(v) for v in distances], share=0.08, least=4), nice=False, zero=False))  # fmt: skip
-    y = alt.Y("quality:Q", title=f"{measure_title(quality)}, multilingual pool (higher is better)",
-              scale=alt.Scale(domain=domain([float(v) for v in everything], share=0.1), nice=False, zero=False),
-              axis=alt.Axis(tickCount=5, format=".2f"))  # fmt: skip
+    x = alt.X(
+        "distance:Q",
+        title="rank distance (ranks; lower is less biased)",
+        scale=alt.Scale(
+            domain=domain([float(v) for v in distances], share=0.08, least=4), nice=False, zero=False
+        ),
+    )
+    y = alt.Y(
+        "quality:Q",
+        title=f"{measure_title(quality)}, multilingual pool (higher is better)",
+        scale=alt.Scale(domain=domain([float(v) for v in everything], share=0.1), nice=False, zero=False),
+        axis=alt.Axis(tickCount=5, format=".2f"),
+    )
     tips = [
         alt.Tooltip("ratio:N", title="ratio α"),
         alt.Tooltip("distance:Q", title="rank distance", format=".1f"),
@@ -119,7 +137,7 @@ def language_pairs(
     ]
     passages = [code for code in queries if (means["passage_language"] == code).any()]
     passages += sorted(set(means["passage_language"]) - set(passages))
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     exports = {}
     for measure, rate in product(measures, rates):
         part = means[(means["measure"] == measure) & (means["learning_rate"] == rate)]
@@ -137,8 +155,10 @@ def language_pairs(
             name = slug("heat-map", evaluation, measure_title(measure), "lr", rate_label(rate))
             exports[name] = Grid(list(drawn.values()), columns=2)
     caption = (
-        f"Final values on {evaluation}, mean over seeds: rows are query languages, columns passage languages. On the diagonal "
-        "query and passages are in one language (monolingual setting); elsewhere passages are in one other language "
+        f"Final values on {evaluation}, mean over seeds: rows are query languages, columns passage "
+        f"languages. On the diagonal "
+        "query and passages are in one language (monolingual setting); elsewhere passages are in "
+        "one other language "
         "(cross-lingual setting). The colour scale is the same for all ratios and learning rates."
     )
     options = {
@@ -163,11 +183,19 @@ def _pair_panel(
     )
     few = len(passages) <= 3
     base = alt.Chart(table).encode(
-        x=alt.X("passage:N", sort=[names[code] for code in passages], title="passage language",
-                axis=alt.Axis(labelAngle=0 if few else -40, orient="bottom", labelOverlap=False, grid=False)),
-        y=alt.Y("query:N", sort=[names[code] for code in queries], title="query language",
-                axis=alt.Axis(labelOverlap=False, grid=False)),
-    )  # fmt: skip
+        x=alt.X(
+            "passage:N",
+            sort=[names[code] for code in passages],
+            title="passage language",
+            axis=alt.Axis(labelAngle=0 if few else -40, orient="bottom", labelOverlap=False, grid=False),
+        ),
+        y=alt.Y(
+            "query:N",
+            sort=[names[code] for code in queries],
+            title="query language",
+            axis=alt.Axis(labelOverlap=False, grid=False),
+        ),
+    )
     middle = limits[0] + 0.55 * (limits[1] - limits[0])
     legend = alt.Legend(title=measure_title(measure), format=".2f", orient="right", gradientLength=180)
     cells = base.mark_rect(stroke="white").encode(
@@ -190,7 +218,7 @@ def convergence(
         return None
     measures = list(dict.fromkeys(table["measure"]))
     steps = sorted({int(step) for step in summaries.curves["step"]})
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     for measure, rate in product(measures, rates):
         panels = []
         for place in summaries.main_places():
@@ -201,8 +229,10 @@ def convergence(
         if panels:
             variants[(measure_title(measure), rate_label(rate))] = Grid(panels, columns=3)
     caption = (
-        "Each mark is a run: the first evaluated step at which it reaches 90, 95 or 99 % of the common target, the "
-        "highest mean over seeds that any ratio and learning rate reaches in that panel. Triangles at the right edge are runs that "
+        "Each mark is a run: the first evaluated step at which it reaches 90, 95 or 99 % of the "
+        "common target, the "
+        "highest mean over seeds that any ratio and learning rate reaches in that panel. Triangles "
+        "at the right edge are runs that "
         "never got there within the budget (not reached); they are not dropped. Larger marks are several "
         "runs at one place. A mark at step 0 says that the untouched encoder is already there."
     )
@@ -234,17 +264,32 @@ def _convergence_panel(
         .mark_point(filled=True, opacity=0.9)
         .encode(
             x=step_axis(steps, "training steps (evaluated ones)"),
-            y=alt.Y("ratio:N", sort=[ratio_label(ratio) for ratio in ratios], title="ratio α",
-                    axis=alt.Axis(grid=True, labelOverlap=False)),
+            y=alt.Y(
+                "ratio:N",
+                sort=[ratio_label(ratio) for ratio in ratios],
+                title="ratio α",
+                axis=alt.Axis(grid=True, labelOverlap=False),
+            ),
             yOffset=alt.YOffset("share:N", sort=order, scale=alt.Scale(paddingOuter=0.35)),
-            color=alt.Color("share:N", sort=order, scale=alt.Scale(domain=order, range=["#7fb3d5", "#2e75b6", "#12305c"]),
-                            legend=alt.Legend(title="share of the common target")),
-            shape=alt.Shape("outcome:N", scale=alt.Scale(domain=["reached", "not reached"], range=["circle", "triangle-right"]),
-                            legend=alt.Legend(title="run")),
-            size=alt.Size("runs:Q", scale=alt.Scale(domain=[1, max(3, int(table["runs"].max()))], range=[36, 110]), legend=None),
+            color=alt.Color(
+                "share:N",
+                sort=order,
+                scale=alt.Scale(domain=order, range=["#7fb3d5", "#2e75b6", "#12305c"]),
+                legend=alt.Legend(title="share of the common target"),
+            ),
+            shape=alt.Shape(
+                "outcome:N",
+                scale=alt.Scale(domain=["reached", "not reached"], range=["circle", "triangle-right"]),
+                legend=alt.Legend(title="run"),
+            ),
+            size=alt.Size(
+                "runs:Q",
+                scale=alt.Scale(domain=[1, max(3, int(table["runs"].max()))], range=[36, 110]),
+                legend=None,
+            ),
             tooltip=["ratio:N", "share:N", "outcome:N", "step:Q", alt.Tooltip("seed:N", title="seeds")],
         )
-    )  # fmt: skip
+    )
     target = f"{place[1]}, target {float(rows['target'].iloc[0]):.3f}"
     heading = alt.TitleParams(f"{place[0]} · {place[2]}", subtitle=target)
     return chart.properties(width=262, height=alt.Step(13, **{"for": "offset"}), title=heading)
@@ -259,7 +304,7 @@ def ratio_differences(
     measures = list(dict.fromkeys(table["measure"]))
     reference = float(table["reference"].iloc[0])
     others = [ratio for ratio in ratios if ratio != reference]
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     for measure, rate in product(measures, rates):
         panels = []
         for place in summaries.places():
@@ -272,7 +317,8 @@ def ratio_differences(
             variants[(measure_title(measure), rate_label(rate))] = Grid(panels, columns=3)
     caption = (
         f"Difference of the final value to {alpha(reference)}, seed by seed and query by query. "
-        f"{_difference_bars(table)} Right of the line: better than {alpha(reference)} (for rank distance: more biased). "
+        f"{_difference_bars(table)} Right of the line: better than {alpha(reference)} (for rank "
+        f"distance: more biased). "
         "Filled points: p < 0.05 after Holm's correction; open points: not, or not tested."
     )
     options = {
@@ -307,7 +353,7 @@ def _difference_panel(
 ) -> Chart:
     table = rows[["difference", "low", "high", "p", "p_holm", "seeds"]].round(5)
     table["ratio"] = rows["mono_ratio"].map(ratio_label)
-    table["clear"] = rows["p_holm"] < 0.05
+    table["clear"] = is_clear(rows)
     colour, _ = ratio_encoding(ratios)
     y = alt.Y(
         "ratio:N",
@@ -316,8 +362,12 @@ def _difference_panel(
         axis=alt.Axis(labelOverlap=False),
     )
     form = ".1f" if measure == "rank_distance" else ".3f"
-    axis = alt.X("difference:Q", title=f"difference in {measure_title(measure)}",
-                 scale=alt.Scale(domain=limits, nice=False), axis=alt.Axis(tickCount=5, format=form.replace("3", "2")))  # fmt: skip
+    axis = alt.X(
+        "difference:Q",
+        title=f"difference in {measure_title(measure)}",
+        scale=alt.Scale(domain=limits, nice=False),
+        axis=alt.Axis(tickCount=5, format=form.replace("3", "2")),
+    )
     base = alt.Chart(table).encode(y=y, color=colour)
     zero = alt.Chart(alt.InlineData(values=[{"difference": 0}])).mark_rule(color="#3f4854").encode(x=axis)
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2)
@@ -360,19 +410,43 @@ def exposure(table: pd.DataFrame, ratios: list[float]) -> Figure | None:
             alt.Chart(rows)
             .mark_point(filled=True, size=40, opacity=0.95)
             .encode(
-                x=alt.X("rows:Q", title=f"rows drawn as {side}, per run", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6, format=",d")),
-                y=alt.Y("language:N", sort=[language_label(code) for code in order], title=None,
-                        axis=alt.Axis(labelOverlap=False, grid=True)),
-                yOffset=alt.YOffset("ratio:N", sort=[ratio_label(ratio) for ratio in ratios], scale=alt.Scale(paddingOuter=0.4)),
+                x=alt.X(
+                    "rows:Q",
+                    title=f"rows drawn as {side}, per run",
+                    scale=alt.Scale(zero=True),
+                    axis=alt.Axis(tickCount=6, format=",d"),
+                ),
+                y=alt.Y(
+                    "language:N",
+                    sort=[language_label(code) for code in order],
+                    title=None,
+                    axis=alt.Axis(labelOverlap=False, grid=True),
+                ),
+                yOffset=alt.YOffset(
+                    "ratio:N",
+                    sort=[ratio_label(ratio) for ratio in ratios],
+                    scale=alt.Scale(paddingOuter=0.4),
+                ),
                 color=colour,
                 shape=shape,
                 tooltip=["language:N", "ratio:N", alt.Tooltip("rows:Q", format=",.0f")],
             )
-            .properties(width=390, height=alt.Step(max(4, 30 // max(1, len(ratios))), **{"for": "offset"}), title=f"{side} side")
-        )  # fmt: skip
+            .properties(
+                width=390,
+                height=alt.Step(max(4, 30 // max(1, len(ratios))), **{"for": "offset"}),
+                title=f"{side} side",
+            )
+        )
     caption = (
-        "Rows of training pairs drawn per language, mean over runs, from the certificate that each run's plan left. Languages "
-        "held out stand at 0. Where exposure moves with the ratio, part of the ratio's effect may be the exposure's."
+        "Rows of training pairs drawn per language, mean over runs, from the certificate that each "
+        "run's plan left. Languages "
+        "held out stand at 0. Where exposure moves with the ratio, part of the ratio's effect may "
+        "be the exposure's."
     )
-    return Figure("exposure", "What training saw of each language", caption, {},
-                  {(): Grid(panels, columns=2, panel_width=530)})  # fmt: skip
+    return Figure(
+        "exposure",
+        "What training saw of each language",
+        caption,
+        {},
+        {(): Grid(panels, columns=2, panel_width=530)},
+    )

@@ -18,7 +18,7 @@ from .language_names import language_name
 from .page import Section
 from .summaries import Summaries, summarise
 from .tables import Table
-from .words import SETTING_MEANING, count, listing, alpha, measure_title, rate_label
+from .words import SETTING_MEANING, alpha, count, listing, measure_title, rate_label
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def chance_levels(
     """Return what a random order scores, per place and measure, where the pool sizes are known.
 
     A pool is all passages (multilingual) or one language's: the stated one, else the passages over the
-    number of passage languages. The relevant passages of the multilingual pool are taken to be one a language.
+    number of passage languages. In the multilingual pool one relevant passage a language is assumed.
     """
     levels = {}
     for evaluation, setting, tier in summaries.places():
@@ -205,7 +205,8 @@ def _missing(missing: tuple[Cell, ...], finished: int) -> str:
     ]
     shown = "; ".join(named[:6]) + (f"; and {len(named) - 6} more" if len(named) > 6 else "")
     return (
-        f"This sweep is not complete: {len(missing)} of {count(len(missing) + finished, 'run')} not finished ({shown}). "
+        f"This sweep is not complete: {len(missing)} of {count(len(missing) + finished, 'run')} not "
+        f"finished ({shown}). "
         "Means below are over the runs that are; the same sweep command goes on with the others."
     )
 
@@ -231,7 +232,8 @@ def _proof(sweep: SweepFolder) -> list[str]:
         texts.append(
             f"Held out: {named}. The plans of {count(plans, 'run')} draw no query and no passage in them."
             if not broken
-            else f"Held out: {named}, but the plans draw rows in {listing([language_name(code) for code in broken])}."
+            else f"Held out: {named}, but the plans draw rows in "
+            f"{listing([language_name(code) for code in broken])}."
         )
     else:
         texts.append("No language was held out by name.")
@@ -252,11 +254,14 @@ def _method(sweep: SweepFolder, summaries: Summaries) -> list[str]:
     train = sweep.config.get("train", {})
     sampler = train.get("sampler", {})
     texts = [
-        "A batch is monolingual (query and passage in one language) or cross-lingual (in two). The ratio α is the share of "
-        "monolingual batches: α = 1 is X-X-mono, α = 0 is X-Y of arXiv 2408.10536. Runs of one learning rate differ in α and "
+        "A batch is monolingual (query and passage in one language) or cross-lingual (in two). The "
+        "ratio α is the share of "
+        "monolingual batches: α = 1 is X-X-mono, α = 0 is X-Y of arXiv 2408.10536. Runs of one "
+        "learning rate differ in α and "
         "seed only: same initial weights, data, batch size, loss and number of steps.",
         f"Budget: {train.get('steps', '–')} steps of {sampler.get('batch_size', '–')} pairs, mixing rule "
-        f"{sampler.get('mixing', '–')}, warm-up {train.get('warmup_steps', '–')} steps, {train.get('schedule', '–')} schedule, "
+        f"{sampler.get('mixing', '–')}, warm-up {train.get('warmup_steps', '–')} steps, "
+        f"{train.get('schedule', '–')} schedule, "
         f"InfoNCE with temperature {train.get('loss', {}).get('temperature', '–')}.",
     ]
     for name in summaries.evaluations:
@@ -269,7 +274,8 @@ def _method(sweep: SweepFolder, summaries: Summaries) -> list[str]:
         )
         sample = (
             f" Learning curves are measured on a fixed sample ({stated.get('sample_queries', 0):,} queries, "
-            f"{stated.get('sample_passages', 0):,} passages), so their level differs from that of the full set."
+            f"{stated.get('sample_passages', 0):,} passages), so their level differs from that of "
+            f"the full set."
             if summaries.curve_scope[name] == "sample" and stated.get("sample_queries")
             else ""
         )
@@ -280,17 +286,23 @@ def _method(sweep: SweepFolder, summaries: Summaries) -> list[str]:
         )
         texts.append(f"{name}{sizes}. Settings: {settings}. {final}{sample}")
     texts.append(
-        "A tier is a set of query languages. Its value is the mean over its languages (monolingual, multilingual) or over all "
-        "ordered pairs with a query language in it (cross-lingual). mAP is the mean of average precision, MRR@10 the mean of "
+        "A tier is a set of query languages. Its value is the mean over its languages (monolingual, "
+        "multilingual) or over all "
+        "ordered pairs with a query language in it (cross-lingual). mAP is the mean of average "
+        "precision, MRR@10 the mean of "
         "1 / rank of the first relevant passage, 0 beyond rank 10. Ranks are exact, over the whole pool."
     )
     texts.append(
-        "Chance is the expected value when the pool is ordered at random: H(n)/n for the reciprocal rank of one relevant passage "
-        "among n. In the multilingual pool one relevant passage a language is assumed; pools of one language are taken to be of "
+        "Chance is the expected value when the pool is ordered at random: H(n)/n for the reciprocal "
+        "rank of one relevant passage "
+        "among n. In the multilingual pool one relevant passage a language is assumed; pools of one "
+        "language are taken to be of "
         "equal size."
     )
     texts.append(
-        f"Intervals: {certainty.DRAWS:,} draws of a percentile bootstrap that draws seeds and queries with replacement; a query that "
+        f"Intervals: {certainty.REPLICATES:,} replicates of a percentile bootstrap that draws seeds "
+        f"and questions with replacement (crossed, for every seed is judged on the same questions); "
+        f"a question that "
         "exists in several languages is drawn as one. Measures shown: "
         + listing([measure_title(name) for name in dict.fromkeys(summaries.tiers["measure"])])
         + "."
@@ -302,18 +314,20 @@ def _configuration(sweep: SweepFolder) -> list[str]:
     parts = []
     command = str(sweep.sweep.get("command") or "")
     if command:
-        parts += [page.paragraph("The exact command:"), f"<pre>{page.escape(command)}</pre>"]
+        parts += [page.paragraph("The exact command:"), page.code(command)]
     prints = [
         (
             f"corpus {name}",
-            f"{item.get('fingerprint', '–')}  ({item.get('groups', 0):,} groups, {len(item.get('languages', {}))} languages)",
+            f"{item.get('fingerprint', '–')}  ({item.get('groups', 0):,} groups, "
+            f"{len(item.get('languages', {}))} languages)",
         )
         for name, item in sweep.sweep.get("corpora", {}).items()
     ]
     prints += [
         (
             f"evaluation {name}",
-            f"{item.get('fingerprint', '–')}  ({item.get('queries', 0):,} queries, {item.get('passages', 0):,} passages)",
+            f"{item.get('fingerprint', '–')}  ({item.get('queries', 0):,} queries, "
+            f"{item.get('passages', 0):,} passages)",
         )
         for name, item in sweep.sweep.get("evaluations", {}).items()
     ]

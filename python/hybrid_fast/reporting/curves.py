@@ -26,7 +26,8 @@ def overview(summaries: Summaries, ratios: list[float], rates: list[float]) -> F
     """Return the learning curves of every tier side by side, in the main setting of its evaluation."""
     places = summaries.main_places()
     caption = (
-        "Each panel is one tier of query languages in the main setting of its evaluation. A line is the mean over "
+        "Each panel is one tier of query languages in the main setting of its evaluation. A line is "
+        "the mean over "
         "seeds, its band runs from the lowest to the highest seed (no band with one seed). The x axis is "
         "stretched at the start, where most happens. Click a ratio in the legend to bring it out; "
         "double-click to show all. The dashed line is the encoder before training."
@@ -43,7 +44,8 @@ def by_setting(summaries: Summaries, evaluation: str, ratios: list[float], rates
         key=lambda place: summaries.tier_names.index(place[2]),
     )
     caption = (
-        f"The same for every setting of {evaluation}: one row a tier. The tiers of a setting share the range of the y axis. "
+        f"The same for every setting of {evaluation}: one row a tier. The tiers of a setting share "
+        f"the range of the y axis. "
         "Lines: mean over seeds; bands: lowest to highest seed."
     )
     title = f"Learning curves in every setting: {evaluation}"
@@ -64,7 +66,7 @@ def _figure(
     columns: int = 3,
 ) -> Figure:
     measures = summaries.measures()
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     for measure, rate in product(measures, rates):
         panels = [
             _panel(summaries, place, measure, rate, ratios, _range(summaries, place, measure, places))
@@ -117,21 +119,27 @@ def _panel(
     base = alt.Chart(table[["step", "ratio", "mean", "min", "max", "count"]]).encode(
         x=step_axis(steps), color=colour
     )
-    y = alt.Y("mean:Q", title=measure_title(measure), scale=alt.Scale(domain=limits, nice=False, zero=False),
-              axis=alt.Axis(tickCount=5, format=".2f"))  # fmt: skip
+    y = alt.Y(
+        "mean:Q",
+        title=measure_title(measure),
+        scale=alt.Scale(domain=limits, nice=False, zero=False),
+        axis=alt.Axis(tickCount=5, format=".2f"),
+    )
     clear = alt.when(alt.param(CHOSEN))
+    strong = clear.then(alt.value(1)).otherwise(alt.value(0.12))
     layers = [
         base.mark_area().encode(
-            y=alt.Y("min:Q", title=measure_title(measure)), y2="max:Q",
+            y=alt.Y("min:Q", title=measure_title(measure)),
+            y2="max:Q",
             opacity=clear.then(alt.value(0.14)).otherwise(alt.value(0.02)),
         ),
-        base.mark_line(strokeWidth=2).encode(y=y, opacity=clear.then(alt.value(1)).otherwise(alt.value(0.12))),
+        base.mark_line(strokeWidth=2).encode(y=y, opacity=strong),
         base.mark_point(filled=True, size=42)
         .properties(name=HIGHLIGHTED)
         .encode(
             y=y,
             shape=shape,
-            opacity=clear.then(alt.value(1)).otherwise(alt.value(0.12)),
+            opacity=strong,
             tooltip=[
                 alt.Tooltip("ratio:N", title="ratio α"),
                 alt.Tooltip("step:Q", title="step"),
@@ -141,7 +149,7 @@ def _panel(
                 alt.Tooltip("count:Q", title="seeds"),
             ],
         ),
-    ]  # fmt: skip
+    ]
     first = rows[rows["step"] == 0]["value"]
     line = reference_lines({"untouched encoder": round(float(first.mean()), 5) if len(first) else None})
     if line is not None:
@@ -177,7 +185,8 @@ def losses(table: pd.DataFrame, ratios: list[float]) -> Figure | None:
             .properties(width=420, height=200, title=f"learning rate {rate_label(float(rate))}")
         )
     caption = (
-        f"Mean over seeds, averaged over {window} neighbouring step{'s' if window > 1 else ''}. Losses of different ratios "
+        f"Mean over seeds, averaged over {window} neighbouring step{'s' if window > 1 else ''}. "
+        f"Losses of different ratios "
         "are not comparable as such: batches of one language hold harder negatives of another kind."
     )
     return Figure(

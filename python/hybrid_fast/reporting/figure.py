@@ -17,6 +17,9 @@ Chart = Any
 CHOSEN = "chosen"
 """The selection a click in the legend makes."""
 
+DASHES: dict[str, list[float]] = {"untouched encoder": [6, 4], "chance": [1.5, 3]}
+"""Dash pattern of each reference line, in pixels."""
+
 HIGHLIGHTED = "points"
 """Name of the view in a panel that the legend acts on."""
 
@@ -122,7 +125,7 @@ def reference_lines(lines: dict[str, float | None], *, with_chance: bool = False
     known = [{"line": name, "value": value} for name, value in lines.items() if value is not None]
     if not known:
         return None
-    names = [name for name in ("untouched encoder", "chance") if with_chance or name != "chance"]
+    names = [name for name in DASHES if with_chance or name != "chance"]
     return (
         alt.Chart(alt.InlineData(values=known))
         .mark_rule(color="#3f4854", strokeWidth=1.3)
@@ -130,7 +133,7 @@ def reference_lines(lines: dict[str, float | None], *, with_chance: bool = False
             y="value:Q",
             strokeDash=alt.StrokeDash(
                 "line:N",
-                scale=alt.Scale(domain=names, range=[[6, 4], [1.5, 3]][: len(names)]),
+                scale=alt.Scale(domain=names, range=[DASHES[name] for name in names]),
                 legend=alt.Legend(title=None, symbolType="stroke", symbolSize=500),
             ),
             tooltip=[alt.Tooltip("line:N", title="line"), alt.Tooltip("value:Q", format=".3f")],

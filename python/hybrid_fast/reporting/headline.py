@@ -51,7 +51,8 @@ def headline(folder: Path | str) -> Headline:
             rows.append([rate_label(rate), ratio_label(ratio), *cells])
     runs = len(sweep.runs)
     missing = f", {len(sweep.missing)} not finished" if sweep.missing else ""
-    title = f"{measure_title(measure)} after the last step, mean over seeds (lowest–highest); {runs} runs{missing}"
+    name = measure_title(measure)
+    title = f"{name} after the last step, mean over seeds (lowest–highest); {runs} runs{missing}"
     return Headline(title, columns, rows)
 
 

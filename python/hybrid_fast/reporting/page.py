@@ -45,10 +45,16 @@ def box(kind: str, texts: Iterable[str]) -> str:
 def listed(items: Iterable[tuple[str, str]]) -> str:
     """Return a two-column table of names and values."""
     rows = "".join(
-        f'<tr><td class="text">{escape(name)}</td><td class="text wrap"><code>{escape(value)}</code></td></tr>'
+        f'<tr><td class="text">{escape(name)}</td>'
+        f'<td class="text wrap"><code>{escape(value)}</code></td></tr>'
         for name, value in items
     )
     return f'<div class="table"><table><tbody>{rows}</tbody></table></div>'
+
+
+def code(text: str) -> str:
+    """Return text set as it would be typed."""
+    return f"<pre>{escape(text)}</pre>"
 
 
 def folded(title: str, text: str) -> str:
@@ -117,9 +123,9 @@ def table(item: Table) -> str:
             position += span
         head += f"<tr>{row}</tr>"
     body = ""
-    for line, cells in enumerate(item.rows):
+    for line, texts in enumerate(item.rows):
         row = ""
-        for column, text in enumerate(cells):
+        for column, text in enumerate(texts):
             kind = ("text wrap" if len(text) > 60 else "text") if column < item.texts else ""
             content = "<br>".join(
                 escape(part) if place == 0 else f"<small>{escape(part)}</small>"
@@ -162,7 +168,7 @@ def page(title: str, lead: list[str], sections: list[Section], figures: list[Fig
 <h1>{escape(title)}</h1>
 {"".join(lead)}
 <nav aria-label="Contents">{contents}</nav>
-<noscript><p class="warning">The figures need JavaScript; they also lie in the folder figures as SVG and PNG.</p></noscript>
+<noscript><p class="warning">The figures need JavaScript; they also lie in the folder figures.</p></noscript>
 {chapters}
 </main>
 <script type="application/json" id="specs">{specs(figures)}</script>
@@ -178,7 +184,7 @@ def _library() -> str:
     """Return Vega, Vega-Lite and Vega-Embed in one script."""
     import vl_convert
 
-    bundle: str = vl_convert.javascript_bundle(vl_version=vl_version())
+    bundle: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version())
     return bundle.replace("</script", "<\\/script")
 
 

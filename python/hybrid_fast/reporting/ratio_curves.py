@@ -20,7 +20,7 @@ def by_tier(
     """Return the final measures against the ratio, a panel for each evaluation, setting and tier."""
     measures = summaries.measures()
     rates = summaries.learning_rates
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     # Chance is drawn where it is near the values, so that an axis is not stretched for nothing.
     lowest = summaries.tiers.groupby([*PLACE, "measure"])["value"].min()
     near = {key: level for key, level in chances.items() if level > 0.25 * lowest.get(key, float("inf"))}
@@ -65,8 +65,10 @@ def by_tier(
         else "bars: as named in the table of final values"
     )
     caption = (
-        f"Final values after the last step. Small points: one run each; line and large points: mean over seeds; {bars}. "
-        "Learning rates are set a little apart. A line that slopes down to the right says that cross-lingual batches help. "
+        f"Final values after the last step. Small points: one run each; line and large points: mean "
+        f"over seeds; {bars}. "
+        "Learning rates are set a little apart. A line that slopes down to the right says that "
+        "cross-lingual batches help. "
         "Each panel has its own y axis."
     )
     return Figure(
@@ -82,7 +84,7 @@ def by_language(summaries: Summaries, evaluation: str) -> Figure:
     """Return small multiples: the final measures against the ratio, a panel for each query language."""
     measures = summaries.measures()
     rates = summaries.learning_rates
-    variants = {}
+    variants: dict[tuple[str, ...], Grid] = {}
     settings = summaries.settings(evaluation)
     settings = sorted(settings, key=lambda name: name != summaries.main_setting(evaluation))
     for setting, measure in product(settings, measures):
@@ -128,8 +130,10 @@ def by_language(summaries: Summaries, evaluation: str) -> Figure:
         if panels:
             variants[(setting, measure_title(measure))] = Grid(panels, columns=5, panel_width=208)
     caption = (
-        f"Final values on {evaluation} by query language; cross-lingual values are means over the passage languages. "
-        "Small points: one run each; line: mean over seeds; dashed: the untouched encoder. All panels span the same "
+        f"Final values on {evaluation} by query language; cross-lingual values are means over the "
+        f"passage languages. "
+        "Small points: one run each; line: mean over seeds; dashed: the untouched encoder. All "
+        "panels span the same "
         "number of points on the y axis, each around its own level, so slopes can be compared."
     )
     return Figure(

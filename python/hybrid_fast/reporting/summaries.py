@@ -99,7 +99,7 @@ def summarise(sweep: SweepFolder, metrics: pd.DataFrame) -> Summaries:
     for evaluation in evaluations:
         rows = metrics[metrics["evaluation"] == evaluation]
         steps = rows.groupby("scope")["step"].nunique()
-        curve_scope[evaluation] = max(("full", "sample"), key=lambda scope, n=steps: n.get(scope, 0))
+        curve_scope[evaluation] = "sample" if steps.get("sample", 0) > steps.get("full", 0) else "full"
         last = rows[rows["step"] == rows["step"].max()]
         final_scope[evaluation] = "full" if (last["scope"] == "full").any() else "sample"
     in_curve = metrics[metrics["scope"] == metrics["evaluation"].map(curve_scope)]

@@ -55,8 +55,7 @@ def headline(summaries: Summaries, intervals: pd.DataFrame, chances: Chances) ->
     strong = set()
     for rate in rates:
         first = len(rows)
-        for ratio in ratios:
-            rows.append([rate_label(rate), ratio_label(ratio)])
+        rows += [[rate_label(rate), ratio_label(ratio)] for ratio in ratios]
         for column, (place, measure) in enumerate(columns, start=2):
             table = at(intervals, place, measure)
             table = table[table["learning_rate"] == rate].set_index("mono_ratio")
@@ -88,7 +87,8 @@ def _scope_note(summaries: Summaries) -> str:
     if not other:
         return ""
     return (
-        f" * On the smaller sample measured during training ({listing(other)}), not on the full set; compare it with "
+        f" * On the smaller sample measured during training ({listing(other)}), not on the full "
+        f"set; compare it with "
         "the learning curves only."
     )
 
@@ -120,9 +120,16 @@ def finals(summaries: Summaries, intervals: pd.DataFrame) -> Table:
     """Return every final mean: a row for each place, measure and learning rate, a column for each ratio."""
     ratios = sorted(intervals["mono_ratio"].unique())
     header = [
-        [("evaluation", 1), ("setting", 1), ("tier", 1), ("measure", 1), ("learning rate", 1), ("untouched", 1),
-         *((alpha(ratio), 1) for ratio in ratios)]
-    ]  # fmt: skip
+        [
+            ("evaluation", 1),
+            ("setting", 1),
+            ("tier", 1),
+            ("measure", 1),
+            ("learning rate", 1),
+            ("untouched", 1),
+            *((alpha(ratio), 1) for ratio in ratios),
+        ]
+    ]
     rows = []
     for place in summaries.places():
         for measure in dict.fromkeys(summaries.tiers["measure"]):
@@ -150,9 +157,17 @@ def languages(summaries: Summaries) -> Table:
     means = data.groupby(by)["value"].mean().reset_index()
     ratios = sorted(means["mono_ratio"].unique())
     header = [
-        [("language", 1), ("tier", 1), ("evaluation", 1), ("setting", 1), ("measure", 1), ("learning rate", 1),
-         ("untouched", 1), *((alpha(ratio), 1) for ratio in ratios)]
-    ]  # fmt: skip
+        [
+            ("language", 1),
+            ("tier", 1),
+            ("evaluation", 1),
+            ("setting", 1),
+            ("measure", 1),
+            ("learning rate", 1),
+            ("untouched", 1),
+            *((alpha(ratio), 1) for ratio in ratios),
+        ]
+    ]
     before = summaries.untouched_languages.groupby(by[:5])["value"].mean()
     rows = []
     shown = means[means["measure"].isin(measures)]
@@ -161,9 +176,17 @@ def languages(summaries: Summaries) -> Table:
         evaluation, setting, tier, code, measure, rate = key
         start = before.get((evaluation, setting, tier, code, measure))
         rows.append(
-            [f"{language_name(code)} ({code})", tier, evaluation, setting, measure_title(measure), rate_label(rate),
-             value_of(measure, start), *(value_of(measure, float(values.get(ratio, float("nan")))) for ratio in ratios)]
-        )  # fmt: skip
+            [
+                f"{language_name(code)} ({code})",
+                tier,
+                evaluation,
+                setting,
+                measure_title(measure),
+                rate_label(rate),
+                value_of(measure, start),
+                *(value_of(measure, float(values.get(ratio, float("nan")))) for ratio in ratios),
+            ]
+        )
     means = means.assign(language_name=means["query_language"].map(language_name))
     return Table("languages", "Final values by query language, mean over seeds.", header, rows, means, 6)
 
@@ -171,9 +194,18 @@ def languages(summaries: Summaries) -> Table:
 def convergence(table: pd.DataFrame, seeds: int) -> Table:
     """Return the median steps to each share of the common target, with how many runs reached it."""
     header = [
-        [("evaluation", 1), ("tier", 1), ("measure", 1), ("learning rate", 1), ("ratio α", 1), ("target", 1),
-         ("90 %", 1), ("95 %", 1), ("99 %", 1)]
-    ]  # fmt: skip
+        [
+            ("evaluation", 1),
+            ("tier", 1),
+            ("measure", 1),
+            ("learning rate", 1),
+            ("ratio α", 1),
+            ("target", 1),
+            ("90 %", 1),
+            ("95 %", 1),
+            ("99 %", 1),
+        ]
+    ]
     rows = []
     by = ["evaluation", "tier", "measure", "learning_rate", "mono_ratio", "target"]
     for key, part in table.groupby(by, sort=False) if len(table) else []:
@@ -208,9 +240,19 @@ def convergence(table: pd.DataFrame, seeds: int) -> Table:
 def differences(table: pd.DataFrame) -> Table:
     """Return the paired differences to the reference ratio."""
     header = [
-        [("evaluation", 1), ("setting", 1), ("tier", 1), ("measure", 1), ("learning rate", 1), ("ratio α", 1),
-         ("difference", 1), ("interval", 1), ("p", 1), ("p (Holm)", 1)]
-    ]  # fmt: skip
+        [
+            ("evaluation", 1),
+            ("setting", 1),
+            ("tier", 1),
+            ("measure", 1),
+            ("learning rate", 1),
+            ("ratio α", 1),
+            ("difference", 1),
+            ("interval", 1),
+            ("p", 1),
+            ("p (Holm)", 1),
+        ]
+    ]
     rows = []
     for row in table.to_dict("records"):
         digits = 1 if row["measure"] == "rank_distance" else 3
@@ -220,14 +262,25 @@ def differences(table: pd.DataFrame) -> Table:
             else "–"
         )
         rows.append(
-            [row["evaluation"], row["setting"], row["tier"], measure_title(row["measure"]),
-             rate_label(row["learning_rate"]), ratio_label(row["mono_ratio"]), signed(row["difference"], digits), ends,
-             _p_value(row["p"]), _p_value(row["p_holm"])]
-        )  # fmt: skip
+            [
+                row["evaluation"],
+                row["setting"],
+                row["tier"],
+                measure_title(row["measure"]),
+                rate_label(row["learning_rate"]),
+                ratio_label(row["mono_ratio"]),
+                signed(row["difference"], digits),
+                ends,
+                _p_value(row["p"]),
+                _p_value(row["p_holm"]),
+            ]
+        )
     reference = alpha(float(table["reference"].iloc[0])) if len(table) else "–"
     caption = (
-        f"Each ratio minus {reference}, on the same seeds and queries. p: two-sided sign-flip test over queries, seeds "
-        "averaged; it speaks of these trained models, the interval of seeds too. Holm's correction is over the ratios of one "
+        f"Each ratio minus {reference}, on the same seeds and queries. p: two-sided sign-flip test "
+        f"over queries, seeds "
+        "averaged; it speaks of these trained models, the interval of seeds too. Holm's correction "
+        "is over the ratios of one "
         "evaluation, setting, tier, measure and learning rate."
     )
     return Table("differences", caption, header, rows, table, 6)
@@ -238,21 +291,23 @@ def _p_value(value: float) -> str:
 
 
 def exposure_rows(sweep: SweepFolder) -> pd.DataFrame:
-    """Return rows drawn per language and ratio, mean over runs: language, mono_ratio, query_rows, passage_rows."""
+    """Return rows drawn per language and ratio, mean over runs: language, mono_ratio, query_rows, "
+    "passage_rows.
+    """
     records = []
     for run in sweep.runs:
         drawn = list(run.plan.get("languages", []))
         held_out = [code for code in run.plan.get("held_out", []) if code not in drawn]
         sides = [run.plan.get(f"{side}_rows", {}) for side in ("query", "passage")]
-        for code in dict.fromkeys([*drawn, *sides[0], *sides[1], *held_out]):
-            records.append(
-                {
-                    "language": code,
-                    "mono_ratio": run.mono_ratio,
-                    "query_rows": float(sides[0].get(code, 0)),
-                    "passage_rows": float(sides[1].get(code, 0)),
-                }
-            )
+        records += [
+            {
+                "language": code,
+                "mono_ratio": run.mono_ratio,
+                "query_rows": float(sides[0].get(code, 0)),
+                "passage_rows": float(sides[1].get(code, 0)),
+            }
+            for code in dict.fromkeys([*drawn, *sides[0], *sides[1], *held_out])
+        ]
     if not records:
         return pd.DataFrame()
     return pd.DataFrame(records).groupby(["language", "mono_ratio"], sort=False).mean().reset_index()
@@ -286,24 +341,48 @@ def exposure(sweep: SweepFolder, table: pd.DataFrame) -> Table:
 def runs(sweep: SweepFolder) -> Table:
     """Return the finished runs with their budget and plan."""
     header = [
-        [("run", 1), ("ratio α", 1), ("learning rate", 1), ("seed", 1), ("steps", 1), ("monolingual batches", 1),
-         ("cross-lingual batches", 1), ("minutes", 1), ("plan digest", 1)]
-    ]  # fmt: skip
+        [
+            ("run", 1),
+            ("ratio α", 1),
+            ("learning rate", 1),
+            ("seed", 1),
+            ("steps", 1),
+            ("monolingual batches", 1),
+            ("cross-lingual batches", 1),
+            ("minutes", 1),
+            ("plan digest", 1),
+        ]
+    ]
     rows = []
     data = []
     for run in sweep.runs:
         batches = run.plan.get("batches", {})
         kinds = [batches.get(kind) for kind in ("monolingual", "cross-lingual")]
         rows.append(
-            [run.name, ratio_label(run.mono_ratio), rate_label(run.learning_rate), str(run.seed),
-             str(run.config.get("steps", "–")), *("–" if item is None else f"{item:,}" for item in kinds),
-             f"{run.seconds / 60:.1f}", str(run.plan.get("digest", "–"))[:12]]
-        )  # fmt: skip
+            [
+                run.name,
+                ratio_label(run.mono_ratio),
+                rate_label(run.learning_rate),
+                str(run.seed),
+                str(run.config.get("steps", "–")),
+                *("–" if item is None else f"{item:,}" for item in kinds),
+                f"{run.seconds / 60:.1f}",
+                str(run.plan.get("digest", "–"))[:12],
+            ]
+        )
         data.append(
-            {"run": run.name, "mono_ratio": run.mono_ratio, "learning_rate": run.learning_rate, "seed": run.seed,
-             "steps": run.config.get("steps"), "monolingual_batches": kinds[0], "cross_lingual_batches": kinds[1],
-             "seconds": run.seconds, "plan_digest": run.plan.get("digest")}
-        )  # fmt: skip
+            {
+                "run": run.name,
+                "mono_ratio": run.mono_ratio,
+                "learning_rate": run.learning_rate,
+                "seed": run.seed,
+                "steps": run.config.get("steps"),
+                "monolingual_batches": kinds[0],
+                "cross_lingual_batches": kinds[1],
+                "seconds": run.seconds,
+                "plan_digest": run.plan.get("digest"),
+            }
+        )
     return Table("runs", f"{count(len(rows), 'finished run')}.", header, rows, pd.DataFrame(data))
 
 
