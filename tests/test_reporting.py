@@ -309,15 +309,15 @@ def test_one_evaluation_without_tiers_and_one_ratio(tmp_path: Path) -> None:
 def test_folders_that_are_no_sweep(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no folder .*absent"):
         report(tmp_path / "absent")
-    with pytest.raises(RunError, match=r"is not a sweep folder: it holds no sweep\.json"):
+    with pytest.raises(RunError, match=r"is not a sweep folder: it has no sweep\.json"):
         report(tmp_path)
     (tmp_path / "sweep.json").write_text("{")
-    with pytest.raises(RunError, match=r"sweep.json is not valid JSON"):
+    with pytest.raises(RunError, match=r"sweep.json is damaged"):
         report(tmp_path)
-    (tmp_path / "sweep.json").write_text("{}")
+    (tmp_path / "sweep.json").write_text('{"schema": 1}')
     with pytest.raises(RunError, match="does not state the ratios and seeds"):
         report(tmp_path)
-    (tmp_path / "sweep.json").write_text('{"config": {"ratios": [0, 1], "seeds": [1]}}')
+    (tmp_path / "sweep.json").write_text('{"schema": 1, "config": {"ratios": [0, 1], "seeds": [1]}}')
     with pytest.raises(RunError, match="has no finished run yet"):
         report(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["sweep.json"]
@@ -328,7 +328,7 @@ def test_a_truncated_metrics_file_is_named_with_its_line(tmp_path: Path) -> None
     broken = sorted((folder / "runs").iterdir())[0] / "metrics.jsonl"
     lines = broken.read_text().splitlines()
     broken.write_text("\n".join([*lines[:4], lines[4][:20]]))
-    with pytest.raises(RunError, match=r"metrics.jsonl, line 5, is not valid JSON"):
+    with pytest.raises(RunError, match=r"metrics.jsonl, line 5, is damaged"):
         report(folder)
     assert not (folder / "report").exists()
 

@@ -95,7 +95,9 @@ def _certainty(
         f"{ratio_label(row['mono_ratio'])} ({'above' if row['difference'] > 0 else 'below'})"
         for row in clear.to_dict("records")
     ]
-    return f"; clearly different from {reference} (Holm-corrected p < 0.05 and interval off 0): {listing(named)}"
+    return (
+        f"; clearly different from {reference} (Holm-corrected p < 0.05 and interval off 0): {listing(named)}"
+    )
 
 
 def _against_untouched(

@@ -319,7 +319,7 @@ def ratio_differences(
         f"Difference of the final value to {alpha(reference)}, seed by seed and query by query. "
         f"{_difference_bars(table)} Right of the line: better than {alpha(reference)} (for rank "
         f"distance: more biased). "
-        "Filled points: p < 0.05 after Holm's correction; open points: not, or not tested."
+        "Filled points: p < 0.05 after Holm's correction and an interval off 0; open points: not both."
     )
     options = {
         "Measure": [measure_title(name) for name in measures],

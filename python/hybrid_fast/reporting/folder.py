@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from ..errors import RunError
+from ..sweeping import results
+from ..sweeping.description import read_description
 
 Cell = tuple[float, int, float]
 """What makes a run: (mono_ratio, seed, learning_rate)."""
@@ -82,9 +84,7 @@ def read_folder(folder: Path | str) -> SweepFolder:
     folder = Path(folder)
     if not folder.is_dir():
         raise RunError(f"no folder {folder}; give the folder that hybrid-fast sweep wrote")
-    if not (folder / "sweep.json").is_file():
-        raise RunError(f"{folder} is not a sweep folder: it holds no sweep.json")
-    sweep = read_json(folder / "sweep.json")
+    sweep = read_description(folder)
     config = sweep.get("config")
     if not isinstance(config, dict) or not config.get("ratios") or not config.get("seeds"):
         raise RunError(f"{folder / 'sweep.json'} does not state the ratios and seeds of a sweep")
@@ -128,39 +128,17 @@ def _read_run(place: Path) -> Run:
 
 
 def read_metrics(sweep: SweepFolder) -> pd.DataFrame:
-    """Return the rows of every finished run's metrics.jsonl, with the columns run, mono_ratio, seed,
-    learning_rate and tier (of the query language; "other" where it is in none).
+    """Return the rows of the finished runs of the sweep, with run, mono_ratio, seed, learning_rate and tier.
 
     Raises:
-        RunError: a file is missing, malformed (named with its line) or empty.
+        RunError: a file is missing, damaged (named with its line) or empty.
     """
-    tier_of = {code: name for name, codes in sweep.tiers.items() for code in codes}
-    tables = []
-    for run in sweep.runs:
-        table = read_lines(run.folder / "metrics.jsonl")
-        needed = {
-            "step",
-            "evaluation",
-            "scope",
-            "setting",
-            "query_language",
-            "passage_language",
-            "measure",
-            "value",
-        }
-        lacking = sorted(needed - set(table.columns))
-        if lacking:
-            raise RunError(
-                f"{run.folder / 'metrics.jsonl'} has no {lacking[0]}; the run is not one of hybrid-fast sweep"
-            )
-        table = table[table["query_language"] != "*"]
-        tables.append(
-            table.assign(
-                run=run.name, mono_ratio=run.mono_ratio, seed=run.seed, learning_rate=run.learning_rate
-            )
-        )
-    metrics = pd.concat(tables, ignore_index=True)
-    return metrics.assign(tier=metrics["query_language"].map(lambda code: tier_of.get(code, "other")))
+    table = results(sweep.folder, finished_only=True)
+    table = table[table["run"].isin([run.name for run in sweep.runs]) & (table["query_language"] != "*")]
+    lacking = [run.folder for run in sweep.runs if run.name not in set(table["run"])]
+    if lacking:
+        raise RunError(f"{lacking[0] / 'metrics.jsonl'} is empty")
+    return table.reset_index(drop=True)
 
 
 def read_losses(sweep: SweepFolder) -> pd.DataFrame:
@@ -184,7 +162,7 @@ def read_json(path: Path, default: dict[str, Any] | None = None) -> dict[str, An
             return default
         raise
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} is not valid JSON: {error}") from None
+        raise RunError(f"{path} is damaged: {error}") from None
     if not isinstance(value, dict):
         raise RunError(f"{path} does not hold a JSON object")
     return value
@@ -205,7 +183,7 @@ def read_lines(path: Path) -> pd.DataFrame:
                 try:
                     rows.append(json.loads(line))
                 except json.JSONDecodeError as error:
-                    raise RunError(f"{path}, line {number}, is not valid JSON: {error}") from None
+                    raise RunError(f"{path}, line {number}, is damaged: {error}") from None
     if not rows:
         raise RunError(f"{path} is empty")
     return pd.DataFrame(rows)
