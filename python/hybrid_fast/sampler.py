@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .config import SamplerConfig
+from .corpus import normalise_language
 from .errors import InfeasiblePlan, InvalidArgument, NotSupported, StateMismatch
 from .pairs import PairIndex
 from .progress import Progress
@@ -162,6 +164,24 @@ class HybridBatchSampler:
         self._walk = 0
         self._warn_frequent()
 
+    @classmethod
+    def from_config(cls, index: PairIndex, config: SamplerConfig, *, seed: int) -> HybridBatchSampler:
+        """Return the sampler of a configuration; its language weights may name any code of a language."""
+        weights = config.language_weights
+        if isinstance(weights, dict):
+            weights = {normalise_language(code): weight for code, weight in weights.items()}
+        return cls(
+            index,
+            config.batch_size,
+            config.mono_ratio,
+            mixing=config.mixing,
+            unit=config.unit,
+            cross=config.cross,
+            language_weights=weights,
+            guard=config.guard,
+            seed=seed,
+        )
+
     @property
     def epoch(self) -> int:
         """The epoch whose batches are handed out."""
@@ -292,9 +312,9 @@ class HybridBatchSampler:
     def __repr__(self) -> str:
         ranks = "" if self.world_size == 1 else f", rank {self.rank} of {self.world_size}"
         return (
-            f"HybridBatchSampler({len(self):,} batches of {self.batch_size}, mono_ratio={self.mono_ratio:g} "
-            f"({self.mixing}, by {self.unit}), cross={self.cross}, seed={self.seed}, epoch={self._epoch}{ranks}"
-            f", languages: {', '.join(self.index.languages)})"
+            f"HybridBatchSampler({len(self):,} batches of {self.batch_size}, "
+            f"mono_ratio={self.mono_ratio:g} ({self.mixing}, by {self.unit}), cross={self.cross}, "
+            f"seed={self.seed}, epoch={self._epoch}{ranks}, languages: {', '.join(self.index.languages)})"
         )
 
     def _columns(
