@@ -40,7 +40,7 @@ def test_submodules_do_not_shadow_public_functions() -> None:
     "code",
     [
         "import hybrid_fast",
-        "import hybrid_fast; hybrid_fast.topk, hybrid_fast.search, hybrid_fast.HybridBatchSampler, hybrid_fast.load_corpus",
+        "import hybrid_fast as hf; hf.topk, hf.search, hf.HybridBatchSampler, hf.load_corpus",
         "import hybrid_fast.cli.app as a\ntry: a.main(['--help'])\nexcept SystemExit: pass",
     ],
 )

@@ -97,8 +97,7 @@ def test_batches_of_a_kind_are_the_same_whatever_the_ratio(config):
     kinds = {}
     for run in runs_of(dataclasses.replace(config, ratios=(0.25, 0.5, 0.75), seeds=(7,))):
         plan = [
-            (batch.is_mono, batch.query.tolist(), batch.passage.tolist())
-            for batch in _batches(index, run)
+            (batch.is_mono, batch.query.tolist(), batch.passage.tolist()) for batch in _batches(index, run)
         ]
         for mono in (True, False):
             kinds.setdefault(mono, []).append([rows for kind, *rows in plan if bool(kind) is mono])

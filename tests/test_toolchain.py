@@ -29,7 +29,12 @@ def check(folder: Path, python: str) -> subprocess.CompletedProcess[str]:
     assert shell
     environment = {**os.environ, "PATH": str(folder)}
     return subprocess.run(
-        [shell, ".ci/toolchain", python], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        [shell, ".ci/toolchain", python],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

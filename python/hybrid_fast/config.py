@@ -76,7 +76,9 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         _require(self.max_query_length > 0, "max_query_length", self.max_query_length, "a positive number")
-        _require(self.max_passage_length > 0, "max_passage_length", self.max_passage_length, "a positive number")
+        _require(
+            self.max_passage_length > 0, "max_passage_length", self.max_passage_length, "a positive number"
+        )
         _require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, "0 or more")
 
 
