@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _run_all(
     )
     for run in waiting:
         started(run)
-        session.run(run.config, lambda count, run=run: steps_done(run, count))  # type: ignore[misc]  # default binds the loop's run
+        session.run(run.config, partial(steps_done, run))
         finished(run)
 
 
