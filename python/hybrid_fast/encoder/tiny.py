@@ -15,7 +15,8 @@ import json
 import os
 import shutil
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError
 from ..progress import Progress
+from .quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -84,8 +86,8 @@ def tiny_encoder(
     """Return the folder of a tiny encoder warmed up on ``texts``, made now or found from an earlier call.
 
     The encoder lies in a subfolder of ``folder`` named by a digest of the texts and the configuration;
-    it appears there whole or not at all. The same texts, configuration, thread count and library
-    versions give the same weights.
+    it appears there whole or not at all. The work is done in one thread, so that the same texts and
+    configuration give the same weights on any number of cores; two threads would hardly be faster.
 
     Args:
         texts: plain sentences in all the languages the encoder shall know; order and repeats count.
@@ -108,9 +110,11 @@ def tiny_encoder(
     try:
         temporary.mkdir(parents=True)
         tokenizer = _build_tokenizer(texts, config)
-        model = _warm_up(texts, tokenizer, config, progress)
+        with _one_thread():
+            model = _warm_up(texts, tokenizer, config, progress)
         tokenizer.save_pretrained(temporary)
-        model.save_pretrained(temporary)
+        with quiet():
+            model.save_pretrained(temporary)
         try:
             temporary.rename(target)
         except OSError:
@@ -120,6 +124,18 @@ def tiny_encoder(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _build_tokenizer(texts: Sequence[str], config: TinyEncoderConfig) -> Any:

@@ -1,0 +1,156 @@
+"""``hybrid-fast demo``: the whole path on the embedded corpus, with nothing to download."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+import sys
+import textwrap
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ..config import SweepConfig, load
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+RECIPE = "demo.toml"
+SHOWN = {"RR@10": "MRR@10", "AP": "mAP"}
+
+
+def demo(
+    *,
+    out: Path = Path("demo"),
+    ratios: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None,
+    seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
+    steps: int | None = None,
+    warm_up: int = 150,
+) -> None:
+    """Run a small sweep on the embedded corpus and encoder, offline, and write its report.
+
+    Makes a tiny multilingual encoder, trains it at several ratios of monolingual batches on one half
+    of a corpus in ten languages, tests it on the other half, and ends with a table and the path of
+    the report. What is finished is kept: the same command goes on after Ctrl-C.
+
+    Args:
+        out: Folder for the encoder, the runs and the report.
+        ratios: Shares of monolingual batches; default: 0, 0.5 and 1.
+        seeds: Seeds; each ratio is run with each; default: 1 and 2.
+        steps: Training steps of a run; default: 80.
+        warm_up: Unsupervised steps that make the encoder.
+    """
+    from ..corpus import load_source
+    from ..encoder.tiny import TinyEncoderConfig, tiny_encoder
+    from ..reporting import report
+    from ..sweeping import sweep
+    from .console import console, progress_bars
+
+    config = _recipe(ratios, seeds, steps)
+    # Only the training half: no sentence of the test half is read before the test.
+    corpus = load_source(config.train.sources[0])
+    with progress_bars() as bars:
+        making = bars.add_task("Warming up the encoder", total=warm_up)
+        encoder = tiny_encoder(
+            [*corpus.queries.texts, *corpus.passages.texts],
+            out / "encoder",
+            TinyEncoderConfig(steps=warm_up),
+            progress=lambda done, total: bars.update(making, completed=done),
+        )
+        bars.update(making, completed=warm_up)
+        training = bars.add_task("Steps of all runs", total=None)
+        folder = sweep(
+            _with_encoder(config, encoder),
+            out / "sweep",
+            command=shlex.join(["hybrid-fast", *sys.argv[1:]]),
+            progress=lambda done, total: bars.update(training, completed=done, total=total),
+        )
+        drawing = bars.add_task("Figures of the report", total=None)
+        page = report(folder, progress=lambda done, total: bars.update(drawing, completed=done, total=total))
+    console.print(_table(folder))
+    console.print(
+        "A demonstration on generated sentences with a tiny encoder: its numbers say nothing about real ones."
+    )
+    console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+
+
+def _recipe(
+    ratios: tuple[float, ...] | None, seeds: tuple[int, ...] | None, steps: int | None
+) -> SweepConfig:
+    """Return the shipped recipe with what was asked for on the command line."""
+    with resources.as_file(resources.files(__package__).joinpath(RECIPE)) as path:
+        config = load(SweepConfig, path)
+    train = config.train
+    if steps is not None:
+        at = sorted({*(step for step in train.evaluate_at if step < steps), steps})
+        train = dataclasses.replace(train, steps=steps, evaluate_at=tuple(at))
+    config = dataclasses.replace(
+        config, train=train, ratios=ratios or config.ratios, seeds=seeds or config.seeds
+    )
+    # One run a core is faster than several cores a run for an encoder as small as this.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return dataclasses.replace(config, jobs=min(cores, 4, len(config.ratios) * len(config.seeds)))
+
+
+def _with_encoder(config: SweepConfig, folder: Path) -> SweepConfig:
+    encoder = dataclasses.replace(config.train.encoder, model=str(folder))
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, encoder=encoder))
+
+
+def _table(folder: Path) -> Table:
+    """Return the final means per setting, ratio and tier, between the untouched encoder and chance."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from ..reporting.chance import chance
+    from ..sweeping import results, summary
+    from ..sweeping.description import read_description
+
+    description = read_description(folder)
+    rows = results(folder, finished_only=True)
+    after = summary(rows, tuple(SHOWN))
+    before = summary(rows[rows["step"] == 0], tuple(SHOWN))
+    tiers = list(description["tiers"])
+    seeds = int(after["seeds"].max())
+
+    table = Table(
+        title=f"{' / '.join(SHOWN.values())} on the test half, mean of {seeds} seed{'s' * (seeds > 1)}",
+        title_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+    )
+    table.add_column("ratio of\nmonolingual\nbatches", no_wrap=True)
+    for tier in tiers:
+        name = tier.replace(" ", "\n")
+        languages = textwrap.fill(" ".join(description["tiers"][tier]), 11)
+        table.add_column(f"{name}\n[dim]{languages}[/]", justify="right", no_wrap=True)
+    for (evaluation, setting), part in after.groupby(["evaluation", "setting"], sort=False):
+        stated = description["evaluations"][evaluation]
+        together = setting == "multilingual"
+        golds = len(stated["languages"]) if together else 1
+        pool = stated["passages"] if together else stated["passages"] // len(stated["languages"])
+        at_random = _cell([chance(measure, pool, golds) for measure in SHOWN])
+        start = before[(before["evaluation"] == evaluation) & (before["setting"] == setting)]
+        table.add_row(f"[bold]{setting}[/]")
+        table.add_row("chance", *(at_random for _ in tiers), style="dim")
+        table.add_row("untouched", *(_means(start, tier) for tier in tiers), style="dim")
+        for ratio in sorted(set(part["mono_ratio"])):
+            runs = part[part["mono_ratio"] == ratio]
+            table.add_row(f"{ratio:g}", *(_means(runs, tier) for tier in tiers))
+        table.add_section()
+    return table
+
+
+def _means(rows: pd.DataFrame, tier: str) -> str:
+    values = rows[rows["tier"] == tier].groupby("measure")["value"].mean().to_dict()
+    return _cell([values.get(measure) for measure in SHOWN])
+
+
+def _cell(values: Sequence[float | None]) -> str:
+    """Write shares without their leading zero, to fit four tiers into a terminal of 80 columns."""
+    return " / ".join("–" if value is None else f"{value:.3f}".removeprefix("0") for value in values)
