@@ -56,7 +56,7 @@ def html(whole: Path) -> str:
 def without_figure_files(folder: Path) -> tuple[str, dict[str, pd.DataFrame]]:
     """Return the text and the tables of the page; drawing figure files takes most of the time."""
     made = contents(read_folder(folder))
-    return text_of(page(made.title, made.lead, made.sections, made.figures)), made.csv
+    return text_of(page(made.title, made.lead, made.sections, [])), made.csv
 
 
 def rows_of(folder: Path) -> pd.DataFrame:

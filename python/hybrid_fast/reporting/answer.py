@@ -14,8 +14,6 @@ def answer(
     sweep: SweepFolder, summaries: Summaries, intervals: pd.DataFrame, differences: pd.DataFrame
 ) -> list[str]:
     """Return sentences: what was run, and per tier which ratio ended best and how sure that is."""
-    measure = summaries.measures()[0]
-    name = measure_title(measure)
     ratios = [ratio_label(ratio) for ratio in sweep.ratios]
     rates = sweep.learning_rates
     sentences = [
@@ -28,8 +26,7 @@ def answer(
     if len(ratios) == 1:
         sentences.append("With one ratio there is nothing to compare.")
     sentences += [
-        _of_tier(place, measure, name, rates, summaries, intervals, differences)
-        for place in summaries.main_places()
+        _of_tier(place, rates, summaries, intervals, differences) for place in summaries.main_places()
     ]
     if len(sweep.seeds) == 1:
         sentences.append("There is one seed, so how much of this is chance in training cannot be said.")
@@ -38,13 +35,13 @@ def answer(
 
 def _of_tier(
     place: tuple[str, str, str],
-    measure: str,
-    name: str,
     rates: list[float],
     summaries: Summaries,
     intervals: pd.DataFrame,
     differences: pd.DataFrame,
 ) -> str:
+    measure = summaries.main_measure(place[1])
+    name = measure_title(measure)
     table = at(intervals, place, measure)
     parts = []
     for rate in rates:
@@ -63,7 +60,7 @@ def _of_tier(
         return ""
     evaluation, setting, tier = place
     sentence = f"Queries in {tier} languages ({evaluation}, {setting}): " + "; ".join(parts) + "."
-    return sentence + _against_untouched(place, measure, name, summaries, table)
+    return sentence + _against_untouched(place, measure, summaries, table)
 
 
 def _value(rows: pd.DataFrame, ratio: float) -> str:
@@ -101,7 +98,7 @@ def _certainty(
 
 
 def _against_untouched(
-    place: tuple[str, str, str], measure: str, name: str, summaries: Summaries, table: pd.DataFrame
+    place: tuple[str, str, str], measure: str, summaries: Summaries, table: pd.DataFrame
 ) -> str:
     start = at(summaries.untouched, place, measure)
     if start.empty:

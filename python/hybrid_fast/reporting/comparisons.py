@@ -366,7 +366,7 @@ def _difference_panel(
         "difference:Q",
         title=f"difference in {measure_title(measure)}",
         scale=alt.Scale(domain=limits, nice=False),
-        axis=alt.Axis(tickCount=5, format=form.replace("3", "2")),
+        axis=alt.Axis(tickCount=4, format=form),
     )
     base = alt.Chart(table).encode(y=y, color=colour)
     zero = alt.Chart(alt.InlineData(values=[{"difference": 0}])).mark_rule(color="#3f4854").encode(x=axis)
@@ -388,7 +388,7 @@ def _difference_panel(
         ),
     ]
     heading = alt.TitleParams(f"{place[0]} · {place[2]}", subtitle=f"{place[1]}, minus {alpha(reference)}")
-    return alt.layer(*layers).properties(width=272, height=alt.Step(28), title=heading)
+    return alt.layer(*layers).properties(width=272, height=max(28 * len(others), 84), title=heading)
 
 
 def exposure(table: pd.DataFrame, ratios: list[float]) -> Figure | None:

@@ -244,10 +244,15 @@ def _proof(sweep: SweepFolder) -> list[str]:
                 most = overlaps.setdefault(name, {})
                 most[kind] = max(most.get(kind, 0), int(amount))
     for name, counts in overlaps.items():
-        said = listing([f"{amount:,} {kind}" for kind, amount in counts.items()])
+        said = listing([_counted(amount, kind) for kind, amount in counts.items()])
         verdict = "no overlap" if not any(counts.values()) else "overlap"
         texts.append(f"Training rows drawn that are also in {name}: {said} ({verdict}; the most of any run).")
     return texts
+
+
+def _counted(amount: int, kind: str) -> str:
+    single = {"documents": "document", "queries": "query", "passages": "passage"}
+    return f"{amount:,} {single.get(kind, kind) if amount == 1 else kind}"
 
 
 def _method(sweep: SweepFolder, summaries: Summaries) -> list[str]:
@@ -276,7 +281,8 @@ def _method(sweep: SweepFolder, summaries: Summaries) -> list[str]:
             f" Learning curves are measured on a fixed sample ({stated.get('sample_queries', 0):,} queries, "
             f"{stated.get('sample_passages', 0):,} passages), so their level differs from that of "
             f"the full set."
-            if summaries.curve_scope[name] == "sample" and stated.get("sample_queries")
+            if summaries.curve_scope[name] == "sample"
+            and 0 < stated.get("sample_queries", 0) < stated.get("queries", 0)
             else ""
         )
         final = (

@@ -13,6 +13,7 @@ from .figure import (
     Chart,
     Figure,
     Grid,
+    decimals,
     domain,
     ratio_encoding,
     reference_lines,
@@ -89,10 +90,7 @@ def _range(
 ) -> list[float]:
     # Learning rates and tiers of one setting are compared by eye, so they share the range.
     same = [other for other in places if other[:2] == place[:2]]
-    tables = [
-        at(table, other, measure) for other in same for table in (summaries.curves, summaries.untouched)
-    ]
-    return domain([float(value) for table in tables for value in table["value"]])
+    return domain([float(value) for other in same for value in at(summaries.curves, other, measure)["value"]])
 
 
 def _panel(
@@ -123,7 +121,7 @@ def _panel(
         "mean:Q",
         title=measure_title(measure),
         scale=alt.Scale(domain=limits, nice=False, zero=False),
-        axis=alt.Axis(tickCount=5, format=".2f"),
+        axis=alt.Axis(tickCount=5, format=decimals(limits)),
     )
     clear = alt.when(alt.param(CHOSEN))
     strong = clear.then(alt.value(1)).otherwise(alt.value(0.12))

@@ -120,6 +120,11 @@ def domain(values: list[float], *, share: float = 0.06, least: float = 0.02) -> 
     return [low - margin, high + margin]
 
 
+def decimals(limits: list[float]) -> str:
+    """Return the number format of an axis, with as many decimals as tell its ticks apart."""
+    return ".2f" if limits[1] - limits[0] >= 0.06 else ".3f"
+
+
 def reference_lines(lines: dict[str, float | None], *, with_chance: bool = False) -> Chart | None:
     """Return horizontal lines with their legend: the untouched encoder and, in some figures, chance."""
     known = [{"line": name, "value": value} for name, value in lines.items() if value is not None]

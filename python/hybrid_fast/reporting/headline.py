@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import read_folder
+from .folder import read_folder, read_metrics
 from .summaries import at, summarise
 from .words import measure_title, number, rate_label, ratio_label
 
@@ -25,34 +25,33 @@ def headline(folder: Path | str) -> Headline:
     Raises:
         RunError: ``folder`` is not a sweep folder or has no finished run.
     """
-    from .folder import read_metrics
-
     sweep = read_folder(folder)
     summaries = summarise(sweep, read_metrics(sweep))
-    measure = summaries.measures()[0]
     places = summaries.main_places()
     columns = [
         "learning rate",
         "ratio α",
-        *(f"{tier}\n{evaluation}\n{setting}" for evaluation, setting, tier in places),
+        *(
+            f"{tier}\n{evaluation}\n{setting}\n{measure_title(summaries.main_measure(setting))}"
+            for evaluation, setting, tier in places
+        ),
     ]
     before = ["", "untouched"]
     for place in places:
-        start = at(summaries.untouched, place, measure)["value"]
+        start = at(summaries.untouched, place, summaries.main_measure(place[1]))["value"]
         before.append(number(float(start.mean())) if len(start) else "–")
     rows = [before]
     for rate in sweep.learning_rates:
         for ratio in sweep.ratios:
             cells = []
             for place in places:
-                table = at(summaries.tiers, place, measure)
+                table = at(summaries.tiers, place, summaries.main_measure(place[1]))
                 values = table[(table["learning_rate"] == rate) & (table["mono_ratio"] == ratio)]["value"]
                 cells.append(_mean_and_range(values.tolist()))
             rows.append([rate_label(rate), ratio_label(ratio), *cells])
     runs = len(sweep.runs)
     missing = f", {len(sweep.missing)} not finished" if sweep.missing else ""
-    name = measure_title(measure)
-    title = f"{name} after the last step, mean over seeds (lowest–highest); {runs} runs{missing}"
+    title = f"After the last step: mean over seeds (lowest–highest); {runs} runs{missing}"
     return Headline(title, columns, rows)
 
 

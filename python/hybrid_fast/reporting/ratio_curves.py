@@ -7,7 +7,7 @@ from itertools import product
 import altair as alt
 import pandas as pd
 
-from .figure import Chart, Figure, Grid, domain, reference_lines
+from .figure import Chart, Figure, Grid, decimals, domain, reference_lines
 from .language_names import language_label
 from .palette import RATE_COLOURS
 from .summaries import PLACE, Summaries, at
@@ -202,7 +202,12 @@ def _panel(
         axis=alt.Axis(values=ratios, title="ratio α", grid=False, format=".3~f"),
     )
     scale = alt.Scale(domain=limits, nice=False, zero=False)
-    y = alt.Y("mean:Q", title=measure_title(measure), scale=scale, axis=alt.Axis(tickCount=4, format=".2f"))
+    y = alt.Y(
+        "mean:Q",
+        title=measure_title(measure),
+        scale=scale,
+        axis=alt.Axis(tickCount=4, format=decimals(limits)),
+    )
     name = measure_title(measure)
     layers = [
         alt.Chart(points)

@@ -79,6 +79,11 @@ class Summaries:
             if (evaluation, setting, tier) in present
         ]
 
+    def main_measure(self, setting: str) -> str:
+        """Return the measure that stands for a setting: AP where a query has several golds, else RR@10."""
+        measures = self.measures()
+        return "AP" if setting == "multilingual" and "AP" in measures else measures[0]
+
     def measures(self) -> list[str]:
         """Return the two measures of the figures: RR@10 and AP where they were measured."""
         present = list(dict.fromkeys(self.tiers["measure"]))

@@ -33,8 +33,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def value_of(measure: str, value: float | None) -> str:
-    """Write a value of a measure: 3 decimals, or 1 for rank distance, which counts ranks."""
-    return number(value, 1 if measure == "rank_distance" else 3)
+    """Write a value of a measure: 3 decimals, or 1 where it counts ranks."""
+    return number(value, 1 if measure in ("rank_distance", "Max@R") else 3)
 
 
 def signed(value: float, digits: int = 3) -> str:
