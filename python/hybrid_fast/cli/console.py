@@ -16,14 +16,22 @@ stderr = Console(stderr=True)
 
 def show_error(error: Exception) -> None:
     """Print an error as one box on standard error."""
+    message = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        message = f"{error.strerror}: {error.filename}"
     # As text: brackets in a message are no markup.
-    message = Text(str(error) or type(error).__name__)
-    stderr.print(Panel(message, title="Error", title_align="left", style="red"))
+    text = Text(message)
+    stderr.print(Panel(text, title="Error", title_align="left", style="red"))
 
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Yield a rich progress display on standard error."""
+    """Yield a rich progress display on standard error; what fails before its first step leaves no bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr) as bars:
-        yield bars
+        try:
+            yield bars
+        except BaseException:
+            for task in bars.tasks:
+                task.visible = task.completed > 0
+            raise

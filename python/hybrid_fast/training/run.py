@@ -77,10 +77,9 @@ def train(
     config = resolve(config)
     folder = Path("runs") / digest(config) if out is None else Path(out)
     _check(config, evaluate)
-    if _claim(folder, config):
+    if _is_finished(folder, config):
         return folder
     with reproducible(config.threads), quiet():
-        write_text(folder / "environment.json", _json(environment(config.threads)))
         corpus = training_corpus(config)
         index = PairIndex.from_corpus(corpus)
         plan = certify(
@@ -90,8 +89,11 @@ def train(
             hold_out=config.hold_out,
             evaluations={item.name: load_source(item.source) for item in config.evaluations},
         )
-        write_text(folder / "plan.json", _json(plan))
         model = load_encoder(config.encoder)
+        # Only now, so that a mistake in the configuration leaves no folder behind.
+        write_text(folder / "config.json", _json(to_mapping(config)))
+        write_text(folder / "environment.json", _json(environment(config.threads)))
+        write_text(folder / "plan.json", _json(plan))
         run = _Run(config, folder, evaluate, progress)
         run.train(model, PairTexts(index, corpus), make_sampler(index, config))
         if save_model:
@@ -212,25 +214,24 @@ def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:
         )
 
 
-def _claim(folder: Path, config: TrainConfig) -> bool:
-    """Make the folder this run's own; tell whether the run is already finished.
+def _is_finished(folder: Path, config: TrainConfig) -> bool:
+    """Tell whether the run is already finished.
 
     Raises:
-        RunError: it holds a run of another configuration, or something else.
+        RunError: the folder holds a run of another configuration, or something else.
     """
-    mapping = to_mapping(config)
     path = folder / "config.json"
     if path.exists():
         try:
             other = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             raise RunError(f"{path} is not JSON; remove the folder or choose another") from None
-        if other != json.loads(json.dumps(mapping)):
+        if other != json.loads(json.dumps(to_mapping(config))):
             raise RunError(f"{folder} holds a run of another configuration; choose another folder")
-    else:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise RunError(f"{folder} is not empty and holds no run; choose another folder")
-        write_text(path, _json(mapping))
+    elif folder.is_file():
+        raise RunError(f"{folder} is a file; choose a folder")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty and holds no run; choose another folder")
     return (folder / "done.json").exists()
 
 
