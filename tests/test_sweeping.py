@@ -25,7 +25,7 @@ from hybrid_fast.config import (
     digest,
     to_mapping,
 )
-from hybrid_fast.corpus import load_source
+from hybrid_fast.corpus import load_source, load_sources
 from hybrid_fast.errors import ConfigError, ModelError, RunError
 from hybrid_fast.sweeping import results, runs_of, summary, sweep
 from hybrid_fast.sweeping.tiers import resolve_tiers
@@ -90,9 +90,8 @@ def test_runs_are_named_by_their_resolved_configuration(config):
 
 def test_batches_of_a_kind_are_the_same_whatever_the_ratio(config):
     from hybrid_fast.pairs import PairIndex
-    from hybrid_fast.training.run import training_corpus
 
-    corpus = training_corpus(config.train)
+    corpus = load_sources(config.train.sources, hold_out=config.train.hold_out)
     index = PairIndex.from_corpus(corpus)
     kinds = {}
     for run in runs_of(dataclasses.replace(config, ratios=(0.25, 0.5, 0.75), seeds=(7,))):
@@ -109,9 +108,9 @@ def test_batches_of_a_kind_are_the_same_whatever_the_ratio(config):
 
 
 def _batches(index, run):
-    from hybrid_fast.training.run import make_sampler
+    from hybrid_fast.sampler import HybridBatchSampler
 
-    sampler = make_sampler(index, run.config)
+    sampler = HybridBatchSampler.from_config(index, run.config.sampler, seed=run.config.seed)
     return [sampler.batch(number) for number in range(min(len(sampler), 16))]
 
 

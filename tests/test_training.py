@@ -28,7 +28,7 @@ from hybrid_fast.config import (
     digest,
     to_mapping,
 )
-from hybrid_fast.corpus import load_source
+from hybrid_fast.corpus import load_source, load_sources
 from hybrid_fast.encoder import encode_passages, encode_queries, load_encoder
 from hybrid_fast.errors import ConfigError, RunError, StateMismatch
 from hybrid_fast.training import environment, evaluation_steps, train
@@ -37,9 +37,13 @@ from hybrid_fast.training.certificate import certify, draw
 from hybrid_fast.training.checkpoint import latest, seal
 from hybrid_fast.training.clock import Clock
 from hybrid_fast.training.records import append_rows, keep_until, read_rows
-from hybrid_fast.training.run import make_sampler, training_corpus
 
 torch.set_num_threads(1)
+
+
+def sampler_of(index: hf.PairIndex, config: TrainConfig) -> hf.HybridBatchSampler:
+    return hf.HybridBatchSampler.from_config(index, config.sampler, seed=config.seed)
+
 
 THINGS = {
     "en": ["mill", "bridge", "tower", "harbour", "garden", "market", "school", "castle", "forest", "island"],
@@ -182,7 +186,7 @@ def test_the_plan_is_what_is_trained_on(world, tmp_path, monkeypatch):
 
     monkeypatch.setattr(PairTexts, "__getitems__", watched)
     plan = json.loads((train(config, tmp_path / "run", save_model=False) / "plan.json").read_text())
-    corpus = training_corpus(config)
+    corpus = load_sources(config.sources, hold_out=config.hold_out)
     assert plan["held_out"] == ["sw"]
     assert plan["languages"] == ["de", "en", "es"]
     assert "sw" not in corpus.languages
@@ -201,13 +205,13 @@ def test_the_plan_is_what_is_trained_on(world, tmp_path, monkeypatch):
 
 def test_plans_over_several_epochs(world):
     config = configuration(world, steps=31)
-    corpus = training_corpus(config)
+    corpus = load_sources(config.sources, hold_out=config.hold_out)
     index = hf.PairIndex.from_corpus(corpus)
-    batches = TrainingBatches(make_sampler(index, config), 31)
+    batches = TrainingBatches(sampler_of(index, config), 31)
     ids = [list(pair_ids) for pair_ids in batches]
-    assert len(make_sampler(index, config)) < 31
+    assert len(sampler_of(index, config)) < 31
     assert len(ids) == len(batches) == 31
-    sampler = make_sampler(index, config)
+    sampler = sampler_of(index, config)
     expected, epoch = [], 0
     while len(expected) < 31:
         sampler.set_epoch(epoch)
@@ -215,31 +219,31 @@ def test_plans_over_several_epochs(world):
         epoch += 1
     for pair_ids, query in zip(ids, expected, strict=False):
         np.testing.assert_array_equal(index.pairs(np.asarray(pair_ids))[1], query)
-    one, two = (draw(make_sampler(index, config), corpus, steps).digest for steps in (31, 30))
+    one, two = (draw(sampler_of(index, config), corpus, steps).digest for steps in (31, 30))
     assert one != two
-    assert one == draw(make_sampler(index, config), corpus, 31).digest
+    assert one == draw(sampler_of(index, config), corpus, 31).digest
 
 
 @pytest.mark.parametrize("taken", [0, 3, 12, 30])
 def test_batches_go_on_from_a_state(world, taken):
     config = configuration(world, steps=31)
-    index = hf.PairIndex.from_corpus(training_corpus(config))
-    whole = list(TrainingBatches(make_sampler(index, config), 31))
-    first = TrainingBatches(make_sampler(index, config), 31)
+    index = hf.PairIndex.from_corpus(load_sources(config.sources, hold_out=config.hold_out))
+    whole = list(TrainingBatches(sampler_of(index, config), 31))
+    first = TrainingBatches(sampler_of(index, config), 31)
     part = [next_batch for next_batch, _ in zip(first, range(taken), strict=False)] if taken else []
     state = json.loads(json.dumps(first.state_dict()))
-    rest = TrainingBatches(make_sampler(index, config), 31)
+    rest = TrainingBatches(sampler_of(index, config), 31)
     rest.load_state_dict(state)
     assert part + list(rest) == whole[: len(part)] + whole[state["taken"] :]
     other = dataclasses.replace(config, seed=8)
     with pytest.raises(StateMismatch):
-        TrainingBatches(make_sampler(index, other), 31).load_state_dict(state)
+        TrainingBatches(sampler_of(index, other), 31).load_state_dict(state)
 
 
 def test_a_leak_of_a_held_out_language_is_an_error(world):
     config = configuration(world)
-    corpus = training_corpus(config)
-    sampler = make_sampler(hf.PairIndex.from_corpus(corpus), config)
+    corpus = load_sources(config.sources, hold_out=config.hold_out)
+    sampler = sampler_of(hf.PairIndex.from_corpus(corpus), config)
     with pytest.raises(RunError, match="held-out languages: es, sw"):
         certify(sampler, corpus, 10, hold_out=("es", "swa"), evaluations={})
 

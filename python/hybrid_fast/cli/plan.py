@@ -38,7 +38,7 @@ def plan(
         source: Sources to read beside those of the configuration: NAME or NAME:FOLDER.
         batches: How many batches to draw; default: one epoch.
     """
-    from ..corpus import load_source, mix, without_languages
+    from ..corpus import load_sources
     from ..errors import ConfigError
     from ..pairs import PairIndex
     from ..sampler import HybridBatchSampler, simulate
@@ -47,7 +47,7 @@ def plan(
     sources = (*config.sources, *(_source(item) for item in source))
     if not sources:
         raise ConfigError("no source is named; give --source NAME (for instance demo) or a --config file")
-    corpus = mix([without_languages(load_source(item), config.hold_out) for item in sources])
+    corpus = load_sources(sources, hold_out=config.hold_out)
     with warnings.catch_warnings():
         # The tables name frequent identities.
         warnings.simplefilter("ignore", UserWarning)

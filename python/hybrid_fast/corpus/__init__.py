@@ -3,7 +3,7 @@
 from .corpus import Cells, Corpus, Qrels, Rows
 from .describe import Description, describe
 from .languages import language_name, normalise_language, script
-from .load import load_corpus, load_source
+from .load import load_corpus, load_source, load_sources
 from .mixing import mix
 from .overlap import overlap
 from .selection import fingerprint, keep_articles, keep_languages, sample_groups, without_languages
@@ -22,6 +22,7 @@ __all__ = [
     "language_name",
     "load_corpus",
     "load_source",
+    "load_sources",
     "mix",
     "normalise_language",
     "overlap",

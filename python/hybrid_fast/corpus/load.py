@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import Literal
 
 from ..config import SourceConfig
-from ..errors import CorpusError
+from ..errors import ConfigError, CorpusError
 from .afriqa import read_afriqa
 from .corpus import Corpus
 from .hub import read_hub
 from .languages import normalise_languages
 from .miracl import read_miracl
+from .mixing import mix
 from .parallel import read_ntrex, read_tico
 from .reading_comprehension import read_paragraphs, read_squad_sentences
-from .selection import Articles, in_part, keep_articles, keep_languages, nonempty, sample_groups
+from .selection import (
+    Articles,
+    in_part,
+    keep_articles,
+    keep_languages,
+    nonempty,
+    sample_groups,
+    without_languages,
+)
 from .table import read_table
 from .xquad_r import read_answer_sentences
 
@@ -200,6 +209,20 @@ def load_source(source: SourceConfig) -> Corpus:
         repository=source.repository,
         columns=source.columns,
     )
+
+
+def load_sources(sources: Iterable[SourceConfig], *, hold_out: Iterable[str] = ()) -> Corpus:
+    """Load several sources as one training corpus, without any row of the held-out languages.
+
+    Raises:
+        ConfigError: no sources.
+        CorpusError: a source cannot be read, or nothing is left of it.
+    """
+    held_out = tuple(hold_out)
+    corpora = [without_languages(load_source(source), held_out) for source in sources]
+    if not corpora:
+        raise ConfigError("sources is empty; name at least one source to train on")
+    return mix(corpora)
 
 
 def _find(name: str, reader: Reader, path: Path | str | None) -> Path:

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from ..atomic import write_text
 from ..config import TrainConfig, digest, from_mapping, load, to_mapping
-from ..corpus import Corpus, load_source, mix, normalise_language, without_languages
+from ..corpus import load_source, load_sources
 from ..encoder import load_encoder, quiet, save_encoder
 from ..errors import ConfigError, RunError
 from ..pairs import PairIndex
@@ -80,10 +80,10 @@ def train(
     if _is_finished(folder, config):
         return folder
     with reproducible(config.threads), quiet():
-        corpus = training_corpus(config)
+        corpus = load_sources(config.sources, hold_out=config.hold_out)
         index = PairIndex.from_corpus(corpus)
         plan = certify(
-            make_sampler(index, config),
+            HybridBatchSampler.from_config(index, config.sampler, seed=config.seed),
             corpus,
             config.steps,
             hold_out=config.hold_out,
@@ -95,7 +95,8 @@ def train(
         write_text(folder / "environment.json", _json(environment(config.threads)))
         write_text(folder / "plan.json", _json(plan))
         run = _Run(config, folder, evaluate, progress)
-        run.train(model, PairTexts(index, corpus), make_sampler(index, config))
+        sampler = HybridBatchSampler.from_config(index, config.sampler, seed=config.seed)
+        run.train(model, PairTexts(index, corpus), sampler)
         if save_model:
             save_encoder(model, folder / "model", card=model_card(config, plan))
     write_text(folder / "done.json", _json({"seconds": run.clock.seconds, "steps": config.steps}))
@@ -113,32 +114,6 @@ def resolve(config: TrainConfig | Mapping[str, Any] | Path | str) -> TrainConfig
         return load(TrainConfig, config)
     raise TypeError(
         f"config is {type(config).__name__}; give a TrainConfig, a mapping or the path of a TOML file"
-    )
-
-
-def training_corpus(config: TrainConfig) -> Corpus:
-    """Read the sources of a configuration, without its held-out languages, as one corpus."""
-    if not config.sources:
-        raise ConfigError("sources is empty; name at least one source to train on")
-    return mix([without_languages(load_source(source), config.hold_out) for source in config.sources])
-
-
-def make_sampler(index: PairIndex, config: TrainConfig) -> HybridBatchSampler:
-    """Return the sampler of a configuration, at the start of its first epoch."""
-    sampler = config.sampler
-    weights = sampler.language_weights
-    if isinstance(weights, dict):
-        weights = {normalise_language(code): weight for code, weight in weights.items()}
-    return HybridBatchSampler(
-        index,
-        batch_size=sampler.batch_size,
-        mono_ratio=sampler.mono_ratio,
-        mixing=sampler.mixing,
-        unit=sampler.unit,
-        cross=sampler.cross,
-        language_weights=weights,
-        guard=sampler.guard,
-        seed=config.seed,
     )
 
 
