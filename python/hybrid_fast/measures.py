@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from ._core import NotANumber
+from ._core import measure as core_measure
 from .arrays import whole_numbers
 from .errors import CorpusError, InvalidArgument
 from .ranking import PoolRanks, Ranks
@@ -75,7 +76,7 @@ def measure(ranks: Ranks | PoolRanks, names: Sequence[str], *, grades: Any = Non
     if not isinstance(ranks, Ranks):
         raise TypeError(f"ranks is {type(ranks).__name__}, expected Ranks")
     wanted = [names] if isinstance(names, str) else list(names)
-    columns = _core.measure(
+    columns = core_measure(
         wanted,
         ranks.indptr,
         ranks.values.astype(np.float64),
@@ -135,7 +136,7 @@ def measure_run(run: Run, qrels: Judgements, names: Sequence[str]) -> Measures:
             f"{whole[0]} needs the rank of every relevant document, and this run lacks some; "
             "rank the whole corpus with hybrid_fast.search"
         )
-    columns = _core.measure(
+    columns = core_measure(
         wanted,
         np.array(indptr, dtype=np.int64),
         np.array(places, dtype=np.float64),
@@ -150,7 +151,7 @@ def _places(scores: Mapping[str, float], query: str) -> dict[str, int]:
     values = np.array([scores[document] for document in documents], dtype=np.float64)
     if np.isnan(values).any():
         document = documents[int(np.isnan(values).argmax())]
-        raise _core.NotANumber(f"the score of document {document!r} for query {query!r} is NaN")
+        raise NotANumber(f"the score of document {document!r} for query {query!r} is NaN")
     # Python orders text by code point, which is the byte order of UTF-8 that trec_eval sorts by.
     with np.errstate(over="ignore"):
         single = values.astype(np.float32).tolist()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _core
+from ._core import PairIndex as CoreIndex
 from .errors import InvalidArgument, InvalidShape
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class PairIndex:
 
     __slots__ = ("_core", "_languages", "_strata")
 
-    def __init__(self, core: _core.PairIndex, languages: tuple[str, ...]) -> None:
+    def __init__(self, core: CoreIndex, languages: tuple[str, ...]) -> None:
         self._core = core
         self._languages = languages
         self._strata = core.strata().reshape(len(languages), len(languages))
@@ -74,7 +74,7 @@ class PairIndex:
         twice = [name for position, name in enumerate(names) if name in names[:position]]
         if twice:
             raise InvalidArgument(f"language {twice[0]!r} is given twice; give each language once")
-        core = _core.PairIndex(
+        core = CoreIndex(
             _column("group", group),
             _column("language", language),
             _column("query", query),

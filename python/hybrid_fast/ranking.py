@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from ._core import ranks as core_ranks
+from ._core import topk as core_topk
 from .arrays import Matrix, Positives, count_of, id_rows, matrix, thread_count, whole_numbers
 from .errors import InvalidArgument, InvalidShape
 
@@ -120,7 +121,7 @@ def topk(scores: Matrix, k: int, *, threads: int | None = None) -> tuple[NDArray
         >>> ids.tolist()
         [[1, 2]]
     """
-    values, ids = _core.topk(matrix(scores, "scores"), count_of(k, "k", 0), thread_count(threads))
+    values, ids = core_topk(matrix(scores, "scores"), count_of(k, "k", 0), thread_count(threads))
     return values, ids
 
 
@@ -148,5 +149,5 @@ def ranks(scores: Matrix, positives: Positives, *, ties: Ties = "id", threads: i
         [3, 2]
     """
     indptr, ids = id_rows(positives)
-    values = _core.ranks(matrix(scores, "scores"), indptr, ids, ties, thread_count(threads))
+    values = core_ranks(matrix(scores, "scores"), indptr, ids, ties, thread_count(threads))
     return Ranks(indptr, values)

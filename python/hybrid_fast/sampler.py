@@ -19,14 +19,14 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from ._core import STREAM_VERSION, Plan
 from .config import SamplerConfig
 from .corpus import normalise_language
 from .errors import InfeasiblePlan, InvalidArgument, NotSupported, StateMismatch
 from .pairs import PairIndex
 from .progress import Progress
 
-STREAM_VERSION = _core.STREAM_VERSION
+STREAM_VERSION = STREAM_VERSION
 """Changes whenever the same configuration gives other batches; saved states carry it."""
 
 _GUARDS = ("group", "query", "passage")
@@ -140,7 +140,7 @@ class HybridBatchSampler:
             None if batches_per_epoch is None else _whole("batches_per_epoch", batches_per_epoch, 1, 2**62)
         )
         try:
-            self._plan = _core.Plan(
+            self._plan = Plan(
                 index._core,
                 batch_size=self.batch_size,
                 mono_ratio=self.mono_ratio,

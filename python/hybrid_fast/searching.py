@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _core
+from ._core import fingerprint as core_fingerprint
+from ._core import score_positives as core_score_positives
+from ._core import search as core_search
 from .arrays import Matrix, Positives, count_of, embeddings, id_rows, label_codes, thread_count
 from .errors import InvalidArgument, InvalidShape, NotSupported
 from .progress import Progress
@@ -121,13 +123,13 @@ def search(
     golds = None
     if positives is not None:
         indptr, ids = id_rows(positives)
-        scores = _core.score_positives(q, p, indptr, ids, threads)
+        scores = core_score_positives(q, p, indptr, ids, threads)
         own = None if codes is None else codes[ids]
-        best = _core.search(q, p, k, 0, len(p), codes, indptr, ids, scores, own, threads, progress)
-        fingerprints = (_core.fingerprint(q), _core.fingerprint(p))
+        best = core_search(q, p, k, 0, len(p), codes, indptr, ids, scores, own, threads, progress)
+        fingerprints = (core_fingerprint(q), core_fingerprint(p))
         golds = Golds(indptr, ids, scores, best[2], best[3], q, p, fingerprints)
     else:
-        best = _core.search(q, p, k, 0, len(p), None, None, None, None, None, threads, progress)
+        best = core_search(q, p, k, 0, len(p), None, None, None, None, None, threads, progress)
     shard = Shard(len(q), len(p), k, golds, labels, codes)
     if golds is None:
         return SearchResult(best[0], best[1], None, None, (shard,))
@@ -212,7 +214,7 @@ def _merged_ranks(shards: list[Shard], threads: int | None) -> tuple[Ranks, Pool
             own[place] = codes[number][gold.ids]
     ahead, pool_ahead = np.zeros_like(ids), np.zeros_like(ids)
     for number, gold in enumerate(golds):
-        _, _, here, in_pool = _core.search(
+        _, _, here, in_pool = core_search(
             gold.queries,  # type: ignore[arg-type]  # not None: checked above
             gold.passages,  # type: ignore[arg-type]  # not None: checked above
             0,
@@ -241,7 +243,7 @@ def _check_unchanged(golds: list[Golds]) -> None:
                 f"shard {number} was searched with positives in another process, and exact ranks need its "
                 "embeddings; merge where it was searched, or search without positives"
             )
-        if gold.fingerprints != (_core.fingerprint(gold.queries), _core.fingerprint(gold.passages)):
+        if gold.fingerprints != (core_fingerprint(gold.queries), core_fingerprint(gold.passages)):
             raise InvalidArgument(
                 f"the embeddings of shard {number} were changed after its search, and exact ranks need them; "
                 "give each shard an array of its own"

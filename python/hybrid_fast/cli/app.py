@@ -10,7 +10,7 @@ from typing import Annotated
 import cyclopts
 from cyclopts import App, Parameter
 
-from .. import __version__
+from .._core import __version__
 from . import configuration
 from .console import console, show_error
 

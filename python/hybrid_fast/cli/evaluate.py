@@ -47,7 +47,7 @@ def evaluate(
         run: Also write run.trec and qrels.trec of the multilingual pool.
         out: Folder for table.csv, macro.csv, skipped.csv, bias.csv (CSV and Parquet); default: none.
     """
-    from .. import atomic
+    from ..atomic import replacing
     from ..bias import language_bias
     from ..corpus import load_source
     from ..evaluation import evaluate as measure_model
@@ -78,7 +78,7 @@ def evaluate(
         )
     if out is not None:
         found.write(out, run=run)
-        with atomic.replacing(out / "bias.csv") as path:
+        with replacing(out / "bias.csv") as path:
             language_bias(found, k=min(10, top_k)).to_csv(path, index=False)
         console.print(f"Written to {out}", soft_wrap=True, markup=False)
 

@@ -38,7 +38,7 @@ def search(
     """
     import numpy as np
 
-    from .. import atomic
+    from ..atomic import replacing
     from ..searching import search as find
     from .console import console, progress_bars
 
@@ -56,7 +56,7 @@ def search(
     arrays: dict[str, NDArray[Any]] = {"ids": found.ids, "scores": found.scores}
     if found.ranks is not None:
         arrays |= {"indptr": found.ranks.indptr, "ranks": found.ranks.values}
-    with atomic.replacing(out) as temporary, temporary.open("wb") as file:
+    with replacing(out) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes the names for its own options
     if found.ranks is not None:
         _show(found, measures)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .. import __version__, atomic
+from .._core import __version__
+from ..atomic import replacing
 from ..config import EvaluationConfig, TrainConfig, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, sample_groups
 from ..progress import Progress
@@ -200,7 +201,7 @@ class EvaluationCallback:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with atomic.replacing(path) as temporary:
+        with replacing(path) as temporary:
             writer = None
             try:
                 for evaluation in evaluations:

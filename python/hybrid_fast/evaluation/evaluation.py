@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import atomic
+from ..atomic import replacing
 from ..config import Setting
 from ..corpus import Corpus
 from . import trec
@@ -176,15 +176,15 @@ class Evaluation:
         """
         folder = Path(folder)
         for name, table in (("table", self.table), ("macro", self.macro()), ("skipped", self.skipped)):
-            with atomic.replacing(folder / f"{name}.csv") as path:
+            with replacing(folder / f"{name}.csv") as path:
                 table.to_csv(path, index=False)
-        with atomic.replacing(folder / "table.parquet") as path:
+        with replacing(folder / "table.parquet") as path:
             self.table.to_parquet(path, index=False)
-        with atomic.replacing(folder / "per_query.parquet") as path:
+        with replacing(folder / "per_query.parquet") as path:
             self.per_query.to_parquet(path, index=False)
         if run:
-            with atomic.replacing(folder / "run.trec") as path:
+            with replacing(folder / "run.trec") as path:
                 trec.write_run(path, self.corpus, self.ids, self.scores)
-            with atomic.replacing(folder / "qrels.trec") as path:
+            with replacing(folder / "qrels.trec") as path:
                 trec.write_qrels(path, self.corpus)
         return folder

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .. import atomic
+from ..atomic import write_text
 from ..errors import RunError
 
 Rows = list[dict[str, Any]]
@@ -53,7 +53,7 @@ def remembered(folder: Path, key: Any, compute: Callable[[], Rows]) -> Rows:
             else:
                 return rows
         rows = compute()
-        atomic.write_text(path, json.dumps({"key": key, "rows": rows}, ensure_ascii=False))
+        write_text(path, json.dumps({"key": key, "rows": rows}, ensure_ascii=False))
         return rows
 
 
@@ -66,7 +66,7 @@ def require_equal_weights(folder: Path, fingerprint: str) -> None:
     path = folder / "weights.txt"
     with _held(path.with_suffix(".lock")):
         if not path.exists():
-            atomic.write_text(path, fingerprint + "\n")
+            write_text(path, fingerprint + "\n")
         elif path.read_text(encoding="utf-8").strip() != fingerprint:
             raise RunError(
                 f"the encoder's initial weights differ from those that the runs in {folder.parent} started "

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__, atomic
+from .._core import __version__
+from ..atomic import write_text
 from ..config import SourceConfig, SweepConfig, from_mapping, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, normalise_language
 from ..errors import HybridFastError, RunError
@@ -81,7 +82,7 @@ def settle(folder: Path, description: dict[str, Any]) -> None:
         description = _extended(before, description)
     elif folder.exists() and any(not item.name.startswith(".") for item in folder.iterdir()):
         raise RunError(f"{folder} is not empty and holds no sweep.json; use a new folder")
-    atomic.write_text(path, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
+    write_text(path, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_description(folder: Path) -> dict[str, Any]:
