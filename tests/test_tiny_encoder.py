@@ -131,7 +131,11 @@ def test_nothing_is_left_after_a_failure(texts, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "part"),
-    [({"hidden": 10, "heads": 4}, "multiple of heads"), ({"vocabulary": 3}, "vocabulary is 3")],
+    [
+        ({"hidden": 10, "heads": 4}, "multiple of heads"),
+        ({"vocabulary": 3}, "vocabulary is 3"),
+        ({"steps": -1}, "steps is -1"),
+    ],
 )
 def test_refuses_impossible_sizes(change, part):
     with pytest.raises(ConfigError, match=part):

@@ -45,13 +45,14 @@ def demo(
         steps: Training steps of a run; default: 80.
         warm_up: Unsupervised steps that make the encoder.
     """
+    config = _recipe(ratios, seeds, steps)
+
     from ..corpus import load_source
     from ..encoder.tiny import TinyEncoderConfig, tiny_encoder
     from ..reporting import report
     from ..sweeping import sweep
     from .console import console, progress_bars
 
-    config = _recipe(ratios, seeds, steps)
     # Only the training half: no sentence of the test half is read before the test.
     corpus = load_source(config.train.sources[0])
     with progress_bars() as bars:

@@ -72,6 +72,8 @@ class TinyEncoderConfig:
     def __post_init__(self) -> None:
         if self.hidden % self.heads:
             raise ConfigError(f"hidden is {self.hidden}, expected a multiple of heads ({self.heads})")
+        if self.steps < 0:
+            raise ConfigError(f"steps is {self.steps}, expected 0 or more")
         if self.vocabulary <= len(_SPECIAL):
             raise ConfigError(f"vocabulary is {self.vocabulary}, expected more than {len(_SPECIAL)}")
 
