@@ -2,37 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
 use crate::pairs::Pair;
 use crate::permutation::{Permutation, key, mix};
-use crate::plan::{Plan, Stratum};
-use crate::thinning::{Order, Thinned};
+use crate::streams::{Stream, Streams};
+use crate::thinning::Order;
 use crate::{Error, Result};
-
-/// Streams of random numbers within an epoch.
-#[derive(Clone, Copy)]
-pub(crate) enum Stream {
-    Kind = 1,
-    MonolingualTurn = 2,
-    CrossTurn = 3,
-    Pass = 4,
-    Packing = 5,
-    Substitute = 6,
-}
-
-/// Hashes the streams of one epoch apart.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Streams {
-    pub(crate) base: u64,
-}
-
-impl Streams {
-    pub(crate) fn number(self, stream: Stream, parts: &[u64]) -> u64 {
-        let mut all = vec![self.base, stream as u64];
-        all.extend_from_slice(parts);
-        key(&all)
-    }
-}
 
 /// Consecutive batches whose rows were packed together.
 #[derive(Debug)]
@@ -42,7 +18,7 @@ pub(crate) struct Block {
     pub(crate) substituted: Vec<u32>,
 }
 
-impl Plan {
+impl Layout {
     pub(crate) fn homogeneous_block(
         &self,
         streams: Streams,
@@ -73,7 +49,7 @@ impl Plan {
         )
     }
 
-    pub(crate) fn order(&self, streams: Streams, one: usize, pass: u64) -> Order<'_> {
+    fn order(&self, streams: Streams, one: usize, pass: u64) -> Order<'_> {
         let stratum = &self.strata[one];
         let of = [stratum.query as u64, stratum.passage as u64, pass];
         let seed = streams.number(Stream::Pass, &of);
@@ -111,7 +87,7 @@ impl Plan {
         self.packed(&slots, &classes, &slots, pairs, seed)
     }
 
-    pub(crate) fn packed(
+    fn packed(
         &self,
         slots: &[u32],
         classes: &[usize],
@@ -155,7 +131,7 @@ impl Plan {
 
     /// Fills one place of a batch with any row of its stratum that clashes with no other; if
     /// there is none, one other row of the batch is exchanged too.
-    pub(crate) fn substitute(
+    fn substitute(
         &self,
         batch: &mut [Option<Pair>],
         strata: &[usize],

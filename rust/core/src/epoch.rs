@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::blocks::{Block, Stream, Streams, batch_bound};
+use crate::blocks::{Block, batch_bound};
+use crate::configuration::Unit;
+use crate::layout::{Lane, Layout};
 use crate::mixture::{Cursor, Kinds, Turns};
 use crate::pairs::Pair;
-use crate::permutation::key;
-use crate::plan::{Lane, Plan, STREAM_VERSION, Unit};
+use crate::streams::{Stream, Streams};
 use crate::{Error, Result};
 
 /// Blocks kept ready beside those in use.
@@ -43,7 +44,7 @@ enum BlockId {
 /// The batches of one epoch.
 #[derive(Debug)]
 pub struct Epoch {
-    plan: Arc<Plan>,
+    layout: Arc<Layout>,
     streams: Streams,
     kinds: Kinds,
     monolingual: Option<Turns>,
@@ -53,24 +54,22 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    pub(crate) fn new(plan: Arc<Plan>, epoch: u64) -> Result<Self> {
-        let streams = Streams {
-            base: key(&[STREAM_VERSION, plan.config.seed, epoch]),
-        };
-        let size = plan.config.batch_size as u64;
-        let units = match plan.config.unit {
-            Unit::Batch => plan.len,
-            Unit::Row => plan.len * size,
+    pub(crate) fn new(layout: Arc<Layout>, epoch: u64) -> Result<Self> {
+        let streams = Streams::new(layout.config.seed, epoch);
+        let size = layout.config.batch_size as u64;
+        let units = match layout.config.unit {
+            Unit::Batch => layout.len,
+            Unit::Row => layout.len * size,
         };
         let kinds = Kinds::new(
-            plan.config.mixing,
-            plan.config.mono_ratio,
+            layout.config.mixing,
+            layout.config.mono_ratio,
             streams.number(Stream::Kind, &[]),
             units,
         )?;
         let mono = kinds.monolingual_before(units);
         let turns = |lane: &Lane, stream: Stream, units: u64| {
-            let rows_per_unit = if lane.homogeneous || plan.config.unit == Unit::Row {
+            let rows_per_unit = if lane.homogeneous || layout.config.unit == Unit::Row {
                 1
             } else {
                 size
@@ -81,11 +80,11 @@ impl Epoch {
                 units * rows_per_unit,
             )
         };
-        let monolingual = plan
+        let monolingual = layout
             .monolingual
             .as_ref()
             .map(|lane| turns(lane, Stream::MonolingualTurn, mono));
-        let cross = plan
+        let cross = layout
             .cross
             .as_ref()
             .map(|lane| turns(lane, Stream::CrossTurn, units - mono));
@@ -95,7 +94,7 @@ impl Epoch {
             monolingual,
             cross,
             recent: Mutex::default(),
-            plan,
+            layout,
         })
     }
 
@@ -111,14 +110,14 @@ impl Epoch {
         stop: u64,
         tick: &dyn Fn(usize, usize) -> bool,
     ) -> Result<Batches> {
-        if stop > self.plan.len || start > stop {
+        if stop > self.layout.len || start > stop {
             return Err(Error::OutOfRange(format!(
                 "batches {start} to {stop} are not within the epoch's {}",
-                self.plan.len
+                self.layout.len
             )));
         }
         let mut out = Batches::default();
-        let size = self.plan.config.batch_size;
+        let size = self.layout.config.batch_size;
         let rows = (stop - start) as usize * size;
         for column in [
             &mut out.group,
@@ -135,7 +134,7 @@ impl Epoch {
             if done % 256 == 255 && !tick(done, (stop - start) as usize) {
                 return Err(Error::Interrupted);
             }
-            let (block, batch) = match self.plan.config.unit {
+            let (block, batch) = match self.layout.config.unit {
                 Unit::Row => {
                     let slots = number * size as u64..(number + 1) * size as u64;
                     out.is_mono
@@ -159,13 +158,13 @@ impl Epoch {
     /// Builds the first block of every lane, so that data that cannot fill a batch is
     /// refused before training and not in the middle of it.
     pub(crate) fn probe(&self) -> Result<()> {
-        let lanes = [&self.plan.monolingual, &self.plan.cross];
+        let lanes = [&self.layout.monolingual, &self.layout.cross];
         for lane in lanes.into_iter().flatten().filter(|lane| lane.homogeneous) {
             for &one in &lane.strata {
                 self.homogeneous(one, 0, 0)?;
             }
         }
-        if self.plan.block_batches > 0 {
+        if self.layout.block_batches > 0 {
             self.mixed(0)?;
         }
         Ok(())
@@ -173,12 +172,13 @@ impl Epoch {
 
     fn homogeneous(&self, one: usize, pass: u64, block: u64) -> Result<Arc<Block>> {
         self.block(BlockId::Homogeneous(one, pass, block), || {
-            self.plan.homogeneous_block(self.streams, one, pass, block)
+            self.layout
+                .homogeneous_block(self.streams, one, pass, block)
         })
     }
 
     fn write(&self, pair: Pair, out: &mut Batches) {
-        let index = &self.plan.index;
+        let index = &self.layout.index;
         let to = index.language(pair.passage_cell);
         out.group.push(i64::from(index.group(pair.query_cell)));
         out.query.push(i64::from(index.query(pair.query_cell)));
@@ -201,14 +201,14 @@ impl Epoch {
         let before = self.kinds.monolingual_before(number);
         let (lane, turns, turn, reader) = if mono {
             (
-                &self.plan.monolingual,
+                &self.layout.monolingual,
                 &self.monolingual,
                 before,
                 &mut readers.monolingual,
             )
         } else {
             (
-                &self.plan.cross,
+                &self.layout.cross,
                 &self.cross,
                 number - before,
                 &mut readers.cross,
@@ -228,7 +228,7 @@ impl Epoch {
         };
         let (item, count) = reader.advance();
         let one = lane.strata[item];
-        let stratum = &self.plan.strata[one];
+        let stratum = &self.layout.strata[one];
         let (pass, batch) = (count / stratum.batches, count % stratum.batches);
         let block = ((batch + 1) * stratum.blocks).div_ceil(stratum.batches) - 1;
         let built = self.homogeneous(one, pass, block)?;
@@ -236,13 +236,13 @@ impl Epoch {
     }
 
     fn mixed(&self, number: u64) -> Result<(Arc<Block>, usize)> {
-        let batches = self.plan.block_batches;
+        let batches = self.layout.block_batches;
         let block = number / batches;
         let built = self.block(BlockId::Mixed(block), || {
-            let size = self.plan.config.batch_size as u64;
+            let size = self.layout.config.batch_size as u64;
             let first = block * batches * size;
             let turns = self.turns(first, (batches * size) as usize);
-            self.plan.mixed_block(self.streams, &turns, block)
+            self.layout.mixed_block(self.streams, &turns, block)
         })?;
         Ok((built, (number % batches) as usize))
     }
@@ -256,10 +256,10 @@ impl Epoch {
             let (item, turn) = cursor.advance();
             (lane.strata[item], turn)
         };
-        if self.plan.config.unit == Unit::Batch {
+        if self.layout.config.unit == Unit::Batch {
             let mut cross = self.cross.as_ref().map(|one| one.cursor(first));
             return (0..count)
-                .map(|_| read(&self.plan.cross, &mut cross))
+                .map(|_| read(&self.layout.cross, &mut cross))
                 .collect();
         }
         let before = self.kinds.monolingual_before(first);
@@ -268,16 +268,16 @@ impl Epoch {
         (first..first + count as u64)
             .map(|slot| {
                 if self.kinds.is_monolingual(slot) {
-                    read(&self.plan.monolingual, &mut mono)
+                    read(&self.layout.monolingual, &mut mono)
                 } else {
-                    read(&self.plan.cross, &mut cross)
+                    read(&self.layout.cross, &mut cross)
                 }
             })
             .collect()
     }
 
     fn block(&self, id: BlockId, build: impl FnOnce() -> Result<Block>) -> Result<Arc<Block>> {
-        let keep = self.plan.strata.len() + SPARE_BLOCKS;
+        let keep = self.layout.strata.len() + SPARE_BLOCKS;
         if let Ok(mut recent) = self.recent.lock()
             && let Some(place) = recent.iter().rposition(|(one, _)| *one == id)
         {

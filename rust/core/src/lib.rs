@@ -5,14 +5,18 @@
 //! function takes borrowed arrays and plain numbers, and returns an [`Error`] instead of
 //! panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
-//! Data flows one way: `pairs` → `mixture` + `permutation` → `plan` (which rows make a batch),
-//! and `matrix` → `kernel` → `topk`, `ranks` → `search` → `metrics` (how good an encoder is).
+//! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
+//! `configuration`, `streams` → `layout` → `thinning` → `shaping` (checks the data, decides
+//! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan`.
+//! How good an encoder is: `matrix` → `kernel` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
 mod blocks;
+mod configuration;
 pub mod epoch;
 mod error;
 pub mod kernel;
+mod layout;
 pub mod matrix;
 pub mod metrics;
 pub mod mixture;
@@ -22,6 +26,8 @@ pub mod permutation;
 pub mod plan;
 pub mod ranks;
 pub mod search;
+mod shaping;
+mod streams;
 mod thinning;
 pub mod threads;
 pub mod topk;

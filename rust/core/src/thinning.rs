@@ -2,24 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::configuration::Unit;
+use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
 use crate::packing::Keys;
 use crate::pairs::{MISSING, PairIndex};
 use crate::permutation::{Permutation, mix};
-use crate::plan::{Frequent, KINDS, Lane, Plan, Unit};
 
 /// Rounds in which the chances of frequent identities settle.
-pub(crate) const THINNING_ROUNDS: usize = 12;
-
-/// Rows whose identities come too often for every one of them to be placed in each pass.
-#[derive(Debug, Clone)]
-pub(crate) struct Thinned {
-    /// These rows, increasing.
-    pub(crate) heavy: Vec<u32>,
-    /// These rows by identity, each with the sum of the chances up to it.
-    pub(crate) chances: Vec<(u32, f64)>,
-    /// How many of them a pass keeps: the sum of all chances.
-    pub(crate) kept: u64,
-}
+const THINNING_ROUNDS: usize = 12;
 
 impl Thinned {
     /// The rows kept in one pass: a systematic sample, so each row has exactly its chance.
@@ -70,7 +60,7 @@ impl Order<'_> {
     }
 }
 
-impl Plan {
+impl Layout {
     /// Leaves rows out of mixed passes where an identity would be due more than once a batch.
     ///
     /// An identity's rate is the number of its rows in a batch, on average. A rate above 1
@@ -164,7 +154,7 @@ impl Plan {
 
     /// Whether some identity may be due more than once a batch, from counts a language: cheap,
     /// and never wrong when it says no.
-    pub(crate) fn may_be_heavy(&self, shares: &[(usize, f64)]) -> bool {
+    fn may_be_heavy(&self, shares: &[(usize, f64)]) -> bool {
         let languages = self.index.languages();
         let most = |side: fn(&PairIndex, u32) -> u32, row: fn(&PairIndex, u32) -> u32| {
             let mut of = vec![Vec::new(); languages];
@@ -210,7 +200,7 @@ impl Plan {
 }
 
 /// Which of the heavy rows (keys, row, chance) of a stratum each pass keeps.
-pub(crate) fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
+fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
     if heavy.is_empty() {
         return None;
     }

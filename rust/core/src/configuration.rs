@@ -1,0 +1,56 @@
+//! Everything that decides which batches are drawn, beside the index and the epoch.
+
+use crate::mixture::Mixing;
+use crate::packing::Guard;
+
+/// What is drawn by kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// The whole batch is of one kind.
+    Batch,
+    /// Each row is drawn by kind.
+    Row,
+}
+
+/// What a cross-lingual batch holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cross {
+    /// Rows of several strata.
+    Mixed,
+    /// Rows of one stratum.
+    Homogeneous,
+}
+
+/// How much of the batches each language gets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LanguageWeights {
+    /// The same for every language.
+    Uniform,
+    /// Proportional to size^t.
+    Power(f64),
+    /// One weight a language, 0 or more.
+    Explicit(Vec<f64>),
+}
+
+/// Everything that decides a plan, beside the index and the epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Rows of a global batch.
+    pub batch_size: usize,
+    /// α, the share of monolingual batches (or rows).
+    pub mono_ratio: f64,
+    /// How the kinds alternate.
+    pub mixing: Mixing,
+    /// What is drawn by kind.
+    pub unit: Unit,
+    /// What a cross-lingual batch holds.
+    pub cross: Cross,
+    /// How much each language gets.
+    pub language_weights: LanguageWeights,
+    /// Batches of an epoch; by default Σ over languages of ⌊drawable queries / batch size⌋.
+    pub batches_per_epoch: Option<u64>,
+    /// What must not come twice in a batch.
+    pub guard: Guard,
+    /// Seed of everything random.
+    pub seed: u64,
+}

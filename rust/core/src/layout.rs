@@ -1,0 +1,122 @@
+//! What every epoch has in common: strata, lanes, passes and blocks.
+
+use std::sync::Arc;
+
+use crate::configuration::Config;
+use crate::mixture::Shares;
+use crate::packing::Keys;
+use crate::pairs::{Pair, PairIndex};
+
+/// A kind of identity that the guard looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityKind {
+    /// The group.
+    Group,
+    /// The query identity.
+    Query,
+    /// The passage identity.
+    Passage,
+}
+
+pub(crate) const KINDS: [IdentityKind; 3] = [
+    IdentityKind::Group,
+    IdentityKind::Query,
+    IdentityKind::Passage,
+];
+
+/// An identity that has more rows in a stratum than a pass can place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frequent {
+    /// Which identity.
+    pub kind: IdentityKind,
+    /// Its value, as given.
+    pub identity: u32,
+    /// Query and passage language of the stratum; `None` for all strata together whose rows
+    /// mix in a batch.
+    pub stratum: Option<(usize, usize)>,
+    /// Rows that have it.
+    pub rows: u64,
+    /// Rows that one pass can place.
+    pub placed: u64,
+}
+
+/// Rows whose identities come too often for every one of them to be placed in each pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Thinned {
+    /// These rows, increasing.
+    pub(crate) heavy: Vec<u32>,
+    /// These rows by identity, each with the sum of the chances up to it.
+    pub(crate) chances: Vec<(u32, f64)>,
+    /// How many of them a pass keeps: the sum of all chances.
+    pub(crate) kept: u64,
+}
+
+/// A stratum that may be drawn.
+#[derive(Debug, Clone)]
+pub(crate) struct Stratum {
+    pub(crate) query: usize,
+    pub(crate) passage: usize,
+    pub(crate) rows: u64,
+    /// Batches of a homogeneous pass.
+    pub(crate) batches: u64,
+    /// Blocks of a homogeneous pass.
+    pub(crate) blocks: u64,
+    /// Which rows a mixed pass leaves out.
+    pub(crate) thinned: Option<Thinned>,
+}
+
+impl Stratum {
+    /// Rows of a pass.
+    pub(crate) fn drawn(&self) -> u64 {
+        self.thinned.as_ref().map_or(self.rows, |thinned| {
+            self.rows - thinned.heavy.len() as u64 + thinned.kept
+        })
+    }
+}
+
+/// The strata that share the batches (or rows) of one kind.
+#[derive(Debug, Clone)]
+pub(crate) struct Lane {
+    pub(crate) strata: Vec<usize>,
+    pub(crate) shares: Shares,
+    pub(crate) homogeneous: bool,
+}
+
+/// How a checked configuration divides an index into passes and blocks.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) index: Arc<PairIndex>,
+    pub(crate) config: Config,
+    pub(crate) strata: Vec<Stratum>,
+    pub(crate) monolingual: Option<Lane>,
+    pub(crate) cross: Option<Lane>,
+    /// Batches of a block whose rows come from several strata.
+    pub(crate) block_batches: u64,
+    pub(crate) frequent: Vec<Frequent>,
+    pub(crate) len: u64,
+}
+
+impl Layout {
+    pub(crate) fn name(&self, stratum: &Stratum) -> String {
+        if stratum.query == stratum.passage {
+            format!("the monolingual stratum of language {}", stratum.query)
+        } else {
+            format!(
+                "the cross-lingual stratum language {} → language {}",
+                stratum.query, stratum.passage
+            )
+        }
+    }
+
+    pub(crate) fn keys(&self, pair: Pair) -> Keys {
+        [
+            self.index.group(pair.query_cell),
+            self.index.query_identity(pair.query_cell),
+            self.index.passage_identity(pair.passage_cell),
+        ]
+    }
+
+    pub(crate) fn pair(&self, stratum: &Stratum, row: u64) -> Pair {
+        self.index.pair(stratum.query, stratum.passage, row as u32)
+    }
+}

@@ -1,0 +1,380 @@
+//! Checks that the data can fill what a configuration asks for, and decides passes and blocks.
+
+use std::sync::Arc;
+
+use crate::configuration::{Config, Cross, LanguageWeights, Unit};
+use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
+use crate::mixture::{Kinds, Mixing, Shares};
+use crate::pairs::{MISSING, PairIndex};
+use crate::{Error, Result};
+
+/// Slots of a block, about.
+const BLOCK_ROWS: u64 = 8192;
+
+/// Batches of a block, at least.
+const BLOCK_BATCHES: u64 = 64;
+
+impl Layout {
+    /// Divides the index as the configuration asks, or says why it cannot be.
+    pub(crate) fn new(index: Arc<PairIndex>, config: Config) -> Result<Self> {
+        if config.batch_size == 0 || config.batch_size as u64 > u64::from(MISSING) {
+            return Err(Error::InvalidArgument(format!(
+                "batch_size is {}, expected 1 or more",
+                config.batch_size
+            )));
+        }
+        Kinds::new(Mixing::Exact, config.mono_ratio, 0, 0)?;
+        let weights = weights(&index, &config.language_weights)?;
+        let strata = strata(&index, &weights);
+        let (mono, cross): (Vec<usize>, Vec<usize>) =
+            (0..strata.len()).partition(|&one| strata[one].query == strata[one].passage);
+        let mut layout = Self {
+            index,
+            config,
+            strata,
+            monolingual: None,
+            cross: None,
+            block_batches: 0,
+            frequent: Vec::new(),
+            len: 0,
+        };
+        if layout.config.mono_ratio > 0.0 {
+            if mono.is_empty() {
+                return Err(Error::InfeasiblePlan(
+                    "no language has a cell with both query and passage, so no batch can be \
+                     monolingual; set mono_ratio to 0"
+                        .into(),
+                ));
+            }
+            let homogeneous = layout.config.unit == Unit::Batch;
+            let weight = |one: &Stratum| weights[one.query];
+            layout.monolingual = Some(layout.lane(mono, weight, homogeneous)?);
+        }
+        if layout.config.mono_ratio < 1.0 {
+            if cross.is_empty() {
+                return Err(Error::InfeasiblePlan(
+                    "no group has a query in one language and a passage in another, so no batch \
+                     can be cross-lingual; set mono_ratio to 1"
+                        .into(),
+                ));
+            }
+            let homogeneous =
+                layout.config.unit == Unit::Batch && layout.config.cross == Cross::Homogeneous;
+            let weight = |one: &Stratum| weights[one.query] * weights[one.passage];
+            layout.cross = Some(layout.lane(cross, weight, homogeneous)?);
+        }
+        layout.shape()?;
+        layout.len = layout.epoch_len(&weights)?;
+        Ok(layout)
+    }
+
+    fn lane(
+        &self,
+        strata: Vec<usize>,
+        weight: impl Fn(&Stratum) -> f64,
+        homogeneous: bool,
+    ) -> Result<Lane> {
+        let weights: Vec<f64> = strata
+            .iter()
+            .map(|&one| weight(&self.strata[one]))
+            .collect();
+        Ok(Lane {
+            shares: Shares::new(&weights)?,
+            strata,
+            homogeneous,
+        })
+    }
+
+    /// Checks the strata of each lane and decides passes and blocks.
+    fn shape(&mut self) -> Result<()> {
+        let size = self.config.batch_size as u64;
+        let lanes: Vec<Lane> = [&self.monolingual, &self.cross]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let (whole, mixed): (Vec<Lane>, Vec<Lane>) =
+            lanes.into_iter().partition(|lane| lane.homogeneous);
+        for lane in &whole {
+            for &one in &lane.strata {
+                self.shape_homogeneous(one)?;
+            }
+        }
+        if mixed.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<(usize, usize)> = mixed
+            .iter()
+            .flat_map(|lane| &lane.strata)
+            .map(|&one| (self.strata[one].query, self.strata[one].passage))
+            .collect();
+        let groups = self.index.groups_of(&named);
+        if groups < size {
+            let what = match self.config.unit {
+                Unit::Batch => "the cross-lingual strata together",
+                Unit::Row => "all strata together",
+            };
+            return Err(Error::InfeasiblePlan(format!(
+                "{what} have {groups} groups, fewer than batch_size = {size}; \
+                 take smaller batches or more data"
+            )));
+        }
+        self.thin(&mixed);
+        self.block_batches = self.mixed_block_batches(&mixed);
+        Ok(())
+    }
+
+    fn mixed_block_batches(&self, lanes: &[Lane]) -> u64 {
+        let size = self.config.batch_size as u64;
+        let target = BLOCK_BATCHES.max(BLOCK_ROWS.div_ceil(size));
+        // Where all strata end their passes together, blocks end there too, if that is soon.
+        let [lane] = lanes else { return target };
+        let rows = self.strata[lane.strata[0]].drawn();
+        let even = (1..lane.shares.len()).all(|item| {
+            lane.shares.share(item) == lane.shares.share(0)
+                && self.strata[lane.strata[item]].drawn() == rows
+        });
+        let together = rows * lane.shares.len() as u64;
+        let batches = together / gcd(together, size);
+        if even && self.config.unit == Unit::Batch && batches * size <= 4 * BLOCK_ROWS {
+            batches * (target / batches).max(1)
+        } else {
+            target
+        }
+    }
+
+    fn shape_homogeneous(&mut self, one: usize) -> Result<()> {
+        let size = self.config.batch_size as u64;
+        let stratum = self.strata[one].clone();
+        if stratum.rows < size {
+            return Err(Error::InfeasiblePlan(format!(
+                "{} has {} rows, fewer than batch_size = {size}; take smaller batches, give one \
+                 of its languages weight 0 or leave it out",
+                self.name(&stratum),
+                stratum.rows
+            )));
+        }
+        let mut batches = stratum.rows / size;
+        let mut busiest = 0;
+        let mut surplus = Vec::new();
+        for (number, kind) in KINDS.into_iter().enumerate().skip(1) {
+            if !self.config.guard.switches()[number] {
+                continue;
+            }
+            let counts = self.identity_counts(&stratum, number);
+            let most = counts.iter().map(|&(_, count)| count).max().unwrap_or(0);
+            busiest = busiest.max(most);
+            if most <= stratum.rows / size {
+                continue;
+            }
+            let placed = most_batches(&counts, stratum.rows / size, size);
+            if placed == 0 {
+                let different = counts.len();
+                let what = if kind == IdentityKind::Query {
+                    "query"
+                } else {
+                    "passage"
+                };
+                return Err(Error::InfeasiblePlan(format!(
+                    "{} has {} rows but only {different} different {what} identities, fewer than \
+                     batch_size = {size}; take smaller batches, or guard=(…) without \"{what}\"",
+                    self.name(&stratum),
+                    stratum.rows
+                )));
+            }
+            batches = batches.min(placed);
+            surplus.extend(
+                counts
+                    .into_iter()
+                    .map(|(identity, count)| (kind, identity, count)),
+            );
+        }
+        let of = Some((stratum.query, stratum.passage));
+        self.frequent
+            .extend(surplus.into_iter().filter(|one| one.2 > batches).map(
+                |(kind, identity, rows)| Frequent {
+                    kind,
+                    identity,
+                    stratum: of,
+                    rows,
+                    placed: batches,
+                },
+            ));
+        let target = BLOCK_BATCHES.max(BLOCK_ROWS.div_ceil(size));
+        // A busy identity must be spread over the whole pass, so the pass is one block.
+        let blocks = if busiest > batches / 4 {
+            1
+        } else {
+            (batches / target).max(1)
+        };
+        self.strata[one].batches = batches;
+        self.strata[one].blocks = blocks;
+        Ok(())
+    }
+
+    /// Identities of a stratum that come more than once and their counts; those that come
+    /// once are in the list too, so its length is how many there are.
+    fn identity_counts(&self, stratum: &Stratum, kind: usize) -> Vec<(u32, u64)> {
+        let mut all: Vec<u32> = (0..stratum.rows)
+            .map(|row| self.keys(self.pair(stratum, row))[kind])
+            .collect();
+        all.sort_unstable();
+        all.chunk_by(|a, b| a == b)
+            .map(|run| (run[0], run.len() as u64))
+            .collect()
+    }
+
+    fn epoch_len(&self, weights: &[f64]) -> Result<u64> {
+        if let Some(given) = self.config.batches_per_epoch {
+            if given == 0 {
+                return Err(Error::InvalidArgument(
+                    "batches_per_epoch is 0, expected 1 or more".into(),
+                ));
+            }
+            return Ok(given);
+        }
+        let size = self.config.batch_size as u64;
+        let drawn: Vec<usize> = (0..self.index.languages())
+            .filter(|&language| weights[language] > 0.0)
+            .collect();
+        let len = drawn
+            .iter()
+            .map(|&language| self.index.drawable_queries(language, &drawn) / size)
+            .sum();
+        if len == 0 {
+            return Err(Error::InfeasiblePlan(format!(
+                "an epoch would have 0 batches, for no language has {size} cells with a drawable \
+                 query; give batches_per_epoch or take smaller batches"
+            )));
+        }
+        Ok(len)
+    }
+}
+
+/// The most batches, up to `limit`, of `size` rows with no identity twice in one.
+fn most_batches(counts: &[(u32, u64)], limit: u64, size: u64) -> u64 {
+    let enough = |batches: u64| {
+        counts
+            .iter()
+            .map(|&(_, count)| count.min(batches))
+            .sum::<u64>()
+            >= batches * size
+    };
+    let (mut low, mut high) = (0, limit);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if enough(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The weight of each language; 0 where it has nothing to draw.
+fn weights(index: &PairIndex, rule: &LanguageWeights) -> Result<Vec<f64>> {
+    let all: Vec<usize> = (0..index.languages()).collect();
+    let size = |language: usize| match index.stratum_len(language, language) {
+        0 => index.drawable_queries(language, &all).max(
+            all.iter()
+                .map(|&other| index.stratum_len(other, language))
+                .max()
+                .unwrap_or(0),
+        ),
+        rows => rows,
+    };
+    match rule {
+        LanguageWeights::Uniform => Ok(vec![1.0; all.len()]),
+        LanguageWeights::Power(exponent) => {
+            if !exponent.is_finite() {
+                return Err(Error::InvalidArgument(format!(
+                    "language_weights is the exponent {exponent}, expected a finite number"
+                )));
+            }
+            let weight = |rows: u64| {
+                if rows == 0 {
+                    0.0
+                } else {
+                    (rows as f64).powf(*exponent)
+                }
+            };
+            Ok(all.iter().map(|&language| weight(size(language))).collect())
+        }
+        LanguageWeights::Explicit(weights) => {
+            if weights.len() != all.len() {
+                return Err(Error::InvalidShape(format!(
+                    "language_weights has {} weights for {} languages",
+                    weights.len(),
+                    all.len()
+                )));
+            }
+            if let Some(language) = all
+                .into_iter()
+                .find(|&one| !(weights[one].is_finite() && weights[one] >= 0.0))
+            {
+                return Err(Error::InvalidArgument(format!(
+                    "the weight of language {language} is {}, expected 0 or more",
+                    weights[language]
+                )));
+            }
+            if weights.iter().all(|&weight| weight == 0.0) {
+                return Err(Error::InvalidArgument(
+                    "every language has weight 0; give at least one a weight above 0".into(),
+                ));
+            }
+            Ok(weights.clone())
+        }
+    }
+}
+
+/// Strata with pairs and a weight above 0.
+fn strata(index: &PairIndex, weights: &[f64]) -> Vec<Stratum> {
+    let languages = index.languages();
+    (0..languages * languages)
+        .map(|number| Stratum {
+            query: number / languages,
+            passage: number % languages,
+            rows: index.stratum_len(number / languages, number % languages),
+            batches: 0,
+            blocks: 0,
+            thinned: None,
+        })
+        .filter(|one| one.rows > 0 && weights[one.query] * weights[one.passage] > 0.0)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_most_batches_is_the_brute_force_answer(
+            counts in prop::collection::vec(1u64..12, 1..20),
+            size in 1u64..6,
+        ) {
+            let counts: Vec<(u32, u64)> = (0..).zip(counts).collect();
+            let rows: u64 = counts.iter().map(|one| one.1).sum();
+            // Taking the identities with most rows left first is optimal for one key.
+            let mut left: Vec<u64> = counts.iter().map(|one| one.1).collect();
+            let mut batches = 0;
+            loop {
+                left.sort_unstable_by(|a, b| b.cmp(a));
+                if (left.len() as u64) < size || left[size as usize - 1] == 0 {
+                    break;
+                }
+                left[..size as usize].iter_mut().for_each(|one| *one -= 1);
+                batches += 1;
+            }
+            prop_assert_eq!(most_batches(&counts, rows / size, size), batches);
+        }
+    }
+}
