@@ -40,7 +40,7 @@ def bias_beside_quality(summaries: Summaries, ratios: list[float], rates: list[f
         "corner is poor on both, the "
         "lower left is even-handed but poor. Small points: one run each; large points: mean over "
         "seeds, joined in the order of "
-        "the ratio; × is the encoder before training."
+        "the ratio. The axes fit the trained encoders; the encoder before training is given above each panel."
     )
     return Figure(
         "bias-and-quality",
@@ -59,8 +59,7 @@ def _bias_panel(
         at(summaries.tiers, place, "rank_distance")[[*on, "value"]], on=on, suffixes=("", "_distance")
     )
     start = [at(summaries.untouched, place, name)["value"].mean() for name in (quality, "rank_distance")]
-    everything = pd.concat([table["value"], pd.Series([start[0]])])
-    distances = pd.concat([table["value_distance"], pd.Series([start[1]])])
+    everything, distances = table["value"], table["value_distance"]
     table = table[table["learning_rate"] == rate]
     runs = table.rename(columns={"value": "quality", "value_distance": "distance"})
     runs["ratio"] = runs["mono_ratio"].map(ratio_label)
@@ -95,26 +94,13 @@ def _bias_panel(
         .mark_point(size=130, filled=True, opacity=1, stroke="white", strokeWidth=1)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=tips),
     ]
+    subtitle = ["good on both: upper left; poor on both: lower right"]
     if start[0] == start[0] and start[1] == start[1]:
-        before = pd.DataFrame(
-            {
-                "distance": [round(start[1], 3)],
-                "quality": [round(start[0], 5)],
-                "label": ["untouched encoder"],
-            }
+        # In words: it lies so far off that its point would squeeze those of the runs together.
+        subtitle.append(
+            f"untouched encoder: rank distance {start[1]:.0f}, {measure_title(quality)} {start[0]:.3f}"
         )
-        mark = alt.Chart(before).encode(x=x, y=y)
-        layers += [
-            mark.mark_point(
-                shape="M-.7,-.7L.7,.7M.7,-.7L-.7,.7", size=110, color="#3f4854", strokeWidth=2, filled=False
-            ),
-            mark.mark_text(align="right", dx=-9, dy=-9, fontSize=11.5, color="#3f4854").encode(
-                text="label:N"
-            ),
-        ]
-    heading = alt.TitleParams(
-        f"{place[0]} · {place[2]}", subtitle="good on both: upper left; poor on both: lower right"
-    )
+    heading = alt.TitleParams(f"{place[0]} · {place[2]}", subtitle=subtitle)
     return alt.layer(*layers).properties(width=420, height=270, title=heading)
 
 
