@@ -1,0 +1,6 @@
+"""What all tests share."""
+
+import signal
+
+# A runner started in the background ignores Ctrl-C, and its children inherit that; the tests of Ctrl-C need it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
