@@ -238,7 +238,7 @@ def to_mapping(config: Any) -> dict[str, Any]:
             return [plain(item) for item in value]
         return str(value) if isinstance(value, Path) else value
 
-    return plain(config)  # type: ignore[no-any-return]
+    return plain(config)  # type: ignore[no-any-return]  # a dataclass becomes a dict
 
 
 def from_mapping(kind: type[T], mapping: dict[str, Any]) -> T:
