@@ -109,9 +109,11 @@ def _has_measured(folder: Path) -> bool:
 
 
 def _normalised(config: SweepConfig) -> SweepConfig:
-    """Write learning rates and ratios out, each once, as :func:`runs_of` takes them."""
+    """Write learning rates and ratios out, each once, and the mixing rule, as :func:`runs_of` takes them."""
+    sampler = dataclasses.replace(config.train.sampler, mixing="coupled")
     return dataclasses.replace(
         config,
+        train=dataclasses.replace(config.train, sampler=sampler),
         ratios=tuple(dict.fromkeys(float(ratio) for ratio in config.ratios)),
         seeds=tuple(dict.fromkeys(config.seeds)),
         learning_rates=learning_rates_of(config),
