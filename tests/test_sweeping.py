@@ -142,6 +142,7 @@ def test_a_sweep_from_start_to_table(config, tmp_path):
     assert description["evaluations"]["small"]["sample_queries"] == 24
     assert description["corpora"]["demo"]["groups"] == 40
     assert description["config"]["learning_rates"] == [1e-3]
+    assert description["config"]["train"]["sampler"]["mixing"] == "coupled"
 
     runs = runs_of(config)
     assert {path.name for path in (out / "runs").iterdir()} == {run.name for run in runs}
