@@ -2,5 +2,5 @@
 
 import signal
 
-# A runner started in the background ignores Ctrl-C, and its children inherit that; the tests of Ctrl-C need it.
+# A runner started in the background ignores Ctrl-C, and its children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
