@@ -18,6 +18,7 @@ app = App(
     name="hybrid-fast",
     version=__version__,
     help="Ratio-controlled training batches and exact evaluation for multilingual dense retrievers.",
+    default_parameter=Parameter(consume_multiple=True),
 )
 COMMANDS = {
     "corpus": "Describe a corpus: groups, rows per language, strata, shared passages, overlap.",

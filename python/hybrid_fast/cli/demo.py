@@ -10,9 +10,7 @@ import textwrap
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from ..config import SweepConfig, load
 
@@ -27,8 +25,8 @@ SHOWN = {"RR@10": "MRR@10", "AP": "mAP"}
 def demo(
     *,
     out: Path = Path("demo"),
-    ratios: Annotated[tuple[float, ...] | None, Parameter(consume_multiple=True)] = None,
-    seeds: Annotated[tuple[int, ...] | None, Parameter(consume_multiple=True)] = None,
+    ratios: tuple[float, ...] | None = None,
+    seeds: tuple[int, ...] | None = None,
     steps: int | None = None,
     warm_up: int = 150,
 ) -> None:

@@ -23,7 +23,7 @@ MOST_STRATA = 12
 def plan(
     *,
     config: Annotated[TrainConfig, Parameter(name="*")] = DEFAULTS,
-    source: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    source: tuple[str, ...] = (),
     batches: int | None = None,
 ) -> None:
     """Show the batches a training run would draw, without training.
