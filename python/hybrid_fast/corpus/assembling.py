@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,10 +36,9 @@ class RowList:
 
     def rows(self, languages: Sequence[str]) -> Rows:
         """Return the rows, their languages as positions in ``languages``."""
-        if len(set(self.ids)) < len(self.ids):
-            seen: set[str] = set()
-            double = next(item for item in self.ids if item in seen or seen.add(item))  # type: ignore[func-returns-value]  # add returns None, which goes on
-            raise CorpusError(f"the {self.kind} id {double!r} occurs twice")
+        id, count = next(iter(Counter(self.ids).most_common(1)), ("", 0))
+        if count > 1:
+            raise CorpusError(f"the {self.kind} id {id!r} occurs twice")
         position = {language: number for number, language in enumerate(languages)}
         numbers = np.fromiter(
             (position[language] for language in self.languages), np.int16, len(self.languages)
