@@ -282,7 +282,7 @@ pub fn ranks<T: Stored>(
             scores.rows()
         )));
     }
-    let kernel = Kernel::detect();
+    let kernel = Kernel::chosen()?;
     let mut counted = vec![Tally::default(); positives.len()];
     over_rows(
         scores,

@@ -101,7 +101,7 @@ pub fn score_positives(
 ) -> Result<Vec<f32>> {
     check_dimensions(queries, passages)?;
     let threads = Threads::new(threads, positives.len() as u64 * queries.columns() as u64)?;
-    let kernel = Kernel::detect();
+    let kernel = Kernel::chosen()?;
     let mut rows: Vec<(usize, Vec<f32>)> = (0..queries.rows())
         .map(|query| (query, Vec::new()))
         .collect();
@@ -146,7 +146,7 @@ impl Search<'_> {
     fn run_on(&self, threads: &Threads, tick: &dyn Fn(usize, usize) -> bool) -> Result<Found> {
         let (queries, passages) = (self.queries.rows(), self.passages.rows());
         let dimension = self.queries.columns();
-        let kernel = Kernel::detect();
+        let kernel = Kernel::chosen()?;
 
         let order = self.labels.and_then(order_by_label);
         let per_strip = (STRIP / dimension.max(1) / LANES).max(1) * LANES;

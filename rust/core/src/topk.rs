@@ -252,7 +252,7 @@ pub(crate) fn over_rows<T: Stored, W: Send>(
 ) -> Result<()> {
     let (rows, columns) = (scores.rows(), scores.columns());
     let threads = Threads::new(threads, rows as u64 * columns as u64)?;
-    let kernel = Kernel::detect();
+    let kernel = Kernel::chosen()?;
     let height = (BLOCK / columns.max(1)).clamp(1, rows.max(1));
     for first in (0..rows).step_by(height) {
         let block = first..(first + height).min(rows);
@@ -342,7 +342,7 @@ pub fn topk<T: Stored>(
     tick: &dyn Fn(usize, usize) -> bool,
 ) -> Result<TopK<T::Wide>> {
     let columns = k.min(scores.columns());
-    let kernel = Kernel::detect();
+    let kernel = Kernel::chosen()?;
     let size = columns.saturating_mul(scores.rows());
     let (mut values, mut ids) = (Vec::with_capacity(size), Vec::with_capacity(size));
     over_rows(

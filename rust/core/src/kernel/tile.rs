@@ -4,11 +4,8 @@
 //! dimension, from the first column to the last, starting at +0: [`inner_product`] is that rule and
 //! the oracle of every fast path. Tiles vectorise *across passages*, so each pair keeps its chain,
 //! and the bits are the same for every instruction set, tile shape and thread count.
-//!
-//! The fast paths are the same Rust bodies compiled for wider registers and chosen at run time.
-//! Calling them is the crate's only `unsafe`; [`Kernel`] can only be made for instruction sets that
-//! the machine has, which is what makes the calls sound.
 
+use super::{Isa, Kernel, dispatched};
 use crate::matrix::Embeddings;
 
 /// Passages scored side by side.
@@ -38,100 +35,12 @@ pub fn inner_product(query: &[f32], passage: &[f32]) -> f32 {
         .fold(0.0, |sum, (q, p)| q.mul_add(*p, sum))
 }
 
-/// The instruction set that tiles are computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kernel(Isa);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Isa {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
-impl Kernel {
-    /// The plain compilation, for every machine.
-    pub const PORTABLE: Self = Self(Isa::Portable);
-
-    /// What this machine can run, slowest first.
-    #[must_use]
-    pub fn available() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))] // nothing to add elsewhere
-        let mut kernels = vec![Self::PORTABLE];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                kernels.push(Self(Isa::Avx2));
-                if is_x86_feature_detected!("avx512f") {
-                    kernels.push(Self(Isa::Avx512));
-                }
-            }
-        }
-        kernels
-    }
-
-    /// The fastest that this machine can run.
-    #[must_use]
-    pub fn detect() -> Self {
-        Self::available().pop().unwrap_or(Self::PORTABLE)
-    }
-
-    /// The name of the instruction set.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self.0 {
-            Isa::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => "avx2+fma",
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => "avx512f",
-        }
-    }
-}
-
-/// Defines methods of [`Kernel`] that run an `#[inline(always)]` body compiled for its instruction set.
-macro_rules! dispatched {
-    ($($(#[$doc:meta])* $name:ident, $avx2:ident, $avx512:ident = $body:ident
-        ($($argument:ident: $kind:ty),*) $(-> $answer:ty)?;)*) => {
-        impl Kernel {
-            $($(#[$doc])*
-            #[inline]
-            #[allow(unsafe_code)] // the one place: calls of functions compiled for more instructions
-            pub fn $name(self, $($argument: $kind),*) $(-> $answer)? {
-                match self.0 {
-                    Isa::Portable => $body($($argument),*),
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: `available` makes this variant only where AVX2 and FMA were detected.
-                    Isa::Avx2 => unsafe { $avx2($($argument),*) },
-                    #[cfg(target_arch = "x86_64")]
-                    // SAFETY: `available` makes this variant only where AVX-512F was detected too.
-                    Isa::Avx512 => unsafe { $avx512($($argument),*) },
-                }
-            })*
-        }
-        $(#[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        fn $avx2($($argument: $kind),*) $(-> $answer)? { $body($($argument),*) }
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma,avx512f")]
-        fn $avx512($($argument: $kind),*) $(-> $answer)? { $body($($argument),*) })*
-    };
-}
-
 dispatched! {
     /// The score of two rows; equal to [`inner_product`] bit for bit.
     pair, pair_avx2, pair_avx512 = inner_product(query: &[f32], passage: &[f32]) -> f32;
     /// Scores [`GROUP`] packed queries against packed panels of passages. `panels` holds whole
     /// panels of `queries.len()` lanes; row `q` of `scores` receives `LANES` scores a panel.
     tile, tile_avx2, tile_avx512 = tile_body(queries: &[Column], panels: &[Lane], scores: &mut [Vec<f32>; GROUP]);
-    /// Whether any value is NaN.
-    any_nan, any_nan_avx2, any_nan_avx512 = any_nan_body(scores: &[f32]) -> bool;
-    /// Whether any value is `bound` or more.
-    any_at_least, any_at_least_avx2, any_at_least_avx512 = any_at_least_body(scores: &[f32], bound: f32) -> bool;
-    /// How many values are greater than `bound`, and how many equal it.
-    count, count_avx2, count_avx512 = count_body(scores: &[f32], bound: f32) -> (u32, u32);
 }
 
 #[inline(always)]
@@ -167,28 +76,6 @@ fn step(sums: Lane, query: f32, passages: &Lane) -> Lane {
         next[lane] = query.mul_add(passages[lane], sums[lane]);
     }
     next
-}
-
-#[inline(always)]
-fn any_nan_body(scores: &[f32]) -> bool {
-    scores.iter().fold(false, |any, score| any | score.is_nan())
-}
-
-#[inline(always)]
-fn any_at_least_body(scores: &[f32], bound: f32) -> bool {
-    scores
-        .iter()
-        .fold(false, |any, score| any | (*score >= bound))
-}
-
-#[inline(always)]
-fn count_body(scores: &[f32], bound: f32) -> (u32, u32) {
-    scores.iter().fold((0, 0), |(greater, equal), score| {
-        (
-            greater + u32::from(*score > bound),
-            equal + u32::from(*score == bound),
-        )
-    })
 }
 
 /// Packs rows side by side into panels of [`LANES`]: lane `j` of panel `i` is row `rows[i·LANES + j]`.
@@ -258,14 +145,6 @@ mod tests {
         assert_eq!(inner_product(&[], &[]).to_bits(), 0f32.to_bits());
     }
 
-    #[test]
-    fn the_last_kernel_is_the_fastest_and_has_a_name() {
-        let kernels = Kernel::available();
-        assert_eq!(kernels[0], Kernel::PORTABLE);
-        assert_eq!(kernels.last(), Some(&Kernel::detect()));
-        assert!(kernels.iter().all(|kernel| !kernel.name().is_empty()));
-    }
-
     proptest! {
         #[test]
         fn every_kernel_equals_the_reference_bit_for_bit(
@@ -300,14 +179,6 @@ mod tests {
                         prop_assert_eq!(kernel.pair(query, passage).to_bits(), expected.to_bits());
                     }
                 }
-                let row = &scores[0][..rows];
-                let bound = row[rows / 2];
-                prop_assert_eq!(kernel.count(row, bound), (
-                    row.iter().filter(|&&s| s > bound).count() as u32,
-                    row.iter().filter(|&&s| s == bound).count() as u32,
-                ));
-                prop_assert!(kernel.any_at_least(row, bound) && !kernel.any_nan(row));
-                prop_assert!(kernel.any_nan(&[0.0, f32::NAN, 1.0]) && !kernel.any_at_least(&[f32::NAN], 0.0));
             }
         }
     }
