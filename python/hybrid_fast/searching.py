@@ -125,11 +125,11 @@ def search(
         indptr, ids = id_rows(positives)
         scores = core_score_positives(q, p, indptr, ids, threads)
         own = None if codes is None else codes[ids]
-        best = core_search(q, p, k, 0, len(p), codes, indptr, ids, scores, own, threads, progress)
+        best = core_search(q, p, k, 0, len(p), codes, indptr, ids, scores, own, threads, progress, precision)
         fingerprints = (core_fingerprint(q), core_fingerprint(p))
         golds = Golds(indptr, ids, scores, best[2], best[3], q, p, fingerprints)
     else:
-        best = core_search(q, p, k, 0, len(p), None, None, None, None, None, threads, progress)
+        best = core_search(q, p, k, 0, len(p), None, None, None, None, None, threads, progress, precision)
     shard = Shard(len(q), len(p), k, golds, labels, codes)
     if golds is None:
         return SearchResult(best[0], best[1], None, None, (shard,))

@@ -158,6 +158,15 @@ impl Embeddings<'_> {
         }
     }
 
+    /// Bytes of one element.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        match self {
+            Self::F32(_) => 4,
+            Self::F16(_) | Self::Bf16(_) => 2,
+        }
+    }
+
     /// Row `row` as `f32`; `scratch` holds it where it had to be widened.
     #[must_use]
     pub fn row<'s>(&'s self, row: usize, scratch: &'s mut Vec<f32>) -> &'s [f32] {

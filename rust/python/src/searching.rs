@@ -1,12 +1,13 @@
 //! Streaming search and the scores of positives.
 
 use hybrid_fast_core::ranks::{Positives, Tally, Ties};
-use hybrid_fast_core::search::{Search, Targets, score_positives as core_scores};
+use hybrid_fast_core::search::{Precision, Search, Targets, score_positives as core_scores};
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{Held, matrix, slice};
 use crate::door::enter;
+use crate::error::to_py;
 
 /// (ids, scores, passages ahead of each positive, the same within the positive's own pool).
 type Found<'py> = (
@@ -19,7 +20,7 @@ type Found<'py> = (
 /// Top-k of every query, and for each positive how many passages come before it. Positives may lie in
 /// `0 .. corpus`, also outside these passages, which are `first_id .. first_id + len(passages)`.
 #[pyfunction]
-#[pyo3(signature = (queries, passages, k, first_id, corpus, labels, indptr, ids, scores, positive_labels, threads=None, progress=None))]
+#[pyo3(signature = (queries, passages, k, first_id, corpus, labels, indptr, ids, scores, positive_labels, threads=None, progress=None, precision="auto"))]
 #[allow(clippy::too_many_arguments)] // a private joint: the Python face gathers them by name
 pub(crate) fn search<'py>(
     py: Python<'py>,
@@ -35,7 +36,9 @@ pub(crate) fn search<'py>(
     positive_labels: Option<PyReadonlyArray1<'py, u32>>,
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
+    precision: &str,
 ) -> PyResult<Found<'py>> {
+    let precision = Precision::named(precision).map_err(to_py)?;
     let held = (
         Held::new(queries, "queries")?,
         Held::new(passages, "passages")?,
@@ -76,6 +79,7 @@ pub(crate) fn search<'py>(
             first_id,
             labels,
             targets,
+            precision,
             threads,
         }
         .run(tick)

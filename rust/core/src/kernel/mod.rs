@@ -5,11 +5,17 @@
 //! the files of this folder hold the crate's only `unsafe`.
 
 mod dense;
+mod int8;
+mod tally;
 mod tile;
 
 use crate::{Error, Result};
 
-pub use tile::{Column, GROUP, LANES, Lane, inner_product, pack_passages, pack_queries};
+pub use int8::{
+    MOST_COLUMNS, PanelBytes, PanelStep, Quantised, QueryGroup, QueryStep, STEP, STRIPE,
+};
+pub use tally::{Bands, Counts, Golds, Sixteen};
+pub use tile::{GROUP, LANES, PANEL, Scores, inner_product};
 
 /// The environment variable that names the instruction set to use, for tests and comparisons.
 pub const VARIABLE: &str = "HYBRID_FAST_CPU";

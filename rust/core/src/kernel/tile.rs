@@ -1,26 +1,27 @@
 //! Score tiles: inner products in one written order of operations.
 //!
-//! **The written order.** The score of two rows is one chain of fused multiply-adds over the
-//! dimension, from the first column to the last, starting at +0: [`inner_product`] is that rule and
-//! the oracle of every fast path. Tiles vectorise *across passages*, so each pair keeps its chain,
-//! and the bits are the same for every instruction set, tile shape and thread count.
+//! **The written order.** The score of two rows is a sum in [`LANES`] lanes: both rows are filled up
+//! with zeros to a multiple of [`LANES`] columns, lane `l` is a chain of fused multiply-adds over the
+//! columns `l`, `l + 16`, `l + 32` … from +0, then the upper half of the lanes is added to the lower,
+//! halving until one is left, and +0 is added to that, so that no score is −0. [`inner_product`] is
+//! that rule and the oracle of every fast path: the bits are the same for every instruction set,
+//! tile shape and thread count.
 
-use super::{Isa, Kernel, dispatched};
-use crate::matrix::Embeddings;
+use super::{Isa, Kernel};
 
-/// Passages scored side by side.
+/// Lanes of the sum of one score.
 pub const LANES: usize = 16;
 
-/// Queries scored against one panel at a time.
-pub const GROUP: usize = 8;
+/// Queries scored side by side.
+pub const GROUP: usize = 6;
 
-/// One dimension of [`LANES`] passages; a packed passage panel has one of these per column.
-pub type Lane = [f32; LANES];
+/// Passages scored together, at most.
+pub const PANEL: usize = 64;
 
-/// One dimension of [`GROUP`] queries.
-pub type Column = [f32; GROUP];
+/// The scores of one query with the passages of a panel.
+pub type Scores = [f32; PANEL];
 
-/// The score of two rows: `mul_add` over the columns, first to last, from +0.
+/// The score of two rows of equal length, in the written order.
 ///
 /// ```
 /// let score = hybrid_fast_core::kernel::inner_product(&[1.0, 2.0], &[3.0, 0.5]);
@@ -29,127 +30,246 @@ pub type Column = [f32; GROUP];
 #[must_use]
 #[inline(always)]
 pub fn inner_product(query: &[f32], passage: &[f32]) -> f32 {
-    query
-        .iter()
-        .zip(passage)
-        .fold(0.0, |sum, (q, p)| q.mul_add(*p, sum))
-}
-
-dispatched! {
-    /// The score of two rows; equal to [`inner_product`] bit for bit.
-    pair, pair_avx2, pair_avx512 = inner_product(query: &[f32], passage: &[f32]) -> f32;
-    /// Scores [`GROUP`] packed queries against packed panels of passages. `panels` holds whole
-    /// panels of `queries.len()` lanes; row `q` of `scores` receives `LANES` scores a panel.
-    tile, tile_avx2, tile_avx512 = tile_body(queries: &[Column], panels: &[Lane], scores: &mut [Vec<f32>; GROUP]);
-}
-
-#[inline(always)]
-fn tile_body(queries: &[Column], panels: &[Lane], scores: &mut [Vec<f32>; GROUP]) {
-    if queries.is_empty() {
-        return;
+    let mut sums = [0f32; LANES];
+    let (queries, rest) = query.as_chunks::<LANES>();
+    let (passages, other_rest) = passage.as_chunks::<LANES>();
+    for (q, p) in queries.iter().zip(passages) {
+        sums = step(sums, q, p);
     }
-    for (number, panel) in panels.chunks_exact(queries.len()).enumerate() {
-        // One name a query: an array of sums indexed in a loop is kept in memory, twenty times slower.
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = [[0f32; LANES]; GROUP];
-        for (query, lane) in queries.iter().zip(panel) {
-            a = step(a, query[0], lane);
-            b = step(b, query[1], lane);
-            c = step(c, query[2], lane);
-            d = step(d, query[3], lane);
-            e = step(e, query[4], lane);
-            f = step(f, query[5], lane);
-            g = step(g, query[6], lane);
-            h = step(h, query[7], lane);
-        }
-        let place = number * LANES..(number + 1) * LANES;
-        for (row, sums) in scores.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            row[place.clone()].copy_from_slice(&sums);
-        }
+    if !rest.is_empty() {
+        sums = step(sums, &filled(rest), &filled(other_rest));
     }
+    fold(sums)
 }
 
-/// The next link of the chains of one query with [`LANES`] passages.
+/// The next link of the chains of all lanes.
 #[inline(always)]
-fn step(sums: Lane, query: f32, passages: &Lane) -> Lane {
+fn step(sums: [f32; LANES], query: &[f32; LANES], passage: &[f32; LANES]) -> [f32; LANES] {
     let mut next = sums;
     for lane in 0..LANES {
-        next[lane] = query.mul_add(passages[lane], sums[lane]);
+        next[lane] = query[lane].mul_add(passage[lane], sums[lane]);
     }
     next
 }
 
-/// Packs rows side by side into panels of [`LANES`]: lane `j` of panel `i` is row `rows[i·LANES + j]`.
-/// Lanes past the last row are 0; their scores mean nothing.
-pub fn pack_passages(
-    passages: &Embeddings<'_>,
-    rows: impl Iterator<Item = usize>,
-    panels: &mut [Lane],
-    scratch: &mut Vec<f32>,
-) {
-    let columns = passages.columns();
-    let mut filled = 0;
-    for (position, row) in rows.enumerate() {
-        let (panel, lane) = (position / LANES, position % LANES);
-        let panel = &mut panels[panel * columns..(panel + 1) * columns];
-        for (slot, value) in panel.iter_mut().zip(passages.row(row, scratch)) {
-            slot[lane] = *value;
+/// The last columns of a row, with zeros after them.
+#[inline(always)]
+fn filled(rest: &[f32]) -> [f32; LANES] {
+    let mut lanes = [0f32; LANES];
+    lanes[..rest.len()].copy_from_slice(rest);
+    lanes
+}
+
+#[inline(always)]
+fn fold(mut sums: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
         }
-        filled = position + 1;
+        width /= 2;
     }
-    if !filled.is_multiple_of(LANES) {
-        let panel = filled / LANES;
-        for slot in &mut panels[panel * columns..(panel + 1) * columns] {
-            slot[filled % LANES..].fill(0.0);
+    sums[0] + 0.0
+}
+
+impl Kernel {
+    /// Scores each query with each of at most [`PANEL`] passages, all of one length; the scores of
+    /// query `q` come to the first `passages.len()` places of `scores[q]`, the others keep what they held
+    /// or hold nothing of meaning.
+    ///
+    /// # Panics
+    /// When there are more than [`PANEL`] passages or the lengths differ.
+    #[allow(unsafe_code)] // calls of functions compiled for more instructions
+    pub fn tile<const Q: usize>(
+        self,
+        queries: &[&[f32]; Q],
+        passages: &[&[f32]],
+        scores: &mut [Scores; Q],
+    ) {
+        assert!(passages.len() <= PANEL, "a panel holds {PANEL} passages");
+        let length = queries[0].len();
+        assert!(
+            queries
+                .iter()
+                .chain(passages)
+                .all(|row| row.len() == length),
+            "rows of one length"
+        );
+        match self.0 {
+            Isa::Portable => tile_body(queries, passages, scores),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `available` makes this variant only where these features were detected.
+            Isa::Avx2 => unsafe { tile_avx2(queries, passages, scores) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `available` makes these variants only where these features were detected.
+            Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512::tile(queries, passages, scores) },
         }
     }
 }
 
-/// Packs up to [`GROUP`] query rows from `first` on; missing ones are 0.
-pub fn pack_queries(
-    queries: &Embeddings<'_>,
-    first: usize,
-    packed: &mut [Column],
-    scratch: &mut Vec<f32>,
-) {
-    for place in 0..GROUP {
-        if first + place < queries.rows() {
-            for (slot, value) in packed.iter_mut().zip(queries.row(first + place, scratch)) {
-                slot[place] = *value;
-            }
-        } else {
-            packed.iter_mut().for_each(|slot| slot[place] = 0.0);
+#[inline(always)]
+fn tile_body<const Q: usize>(queries: &[&[f32]; Q], passages: &[&[f32]], scores: &mut [Scores; Q]) {
+    for (query, scores) in queries.iter().zip(scores) {
+        let mut fours = passages.chunks_exact(4);
+        let mut place = 0;
+        for four in &mut fours {
+            let sums = four_products(query, [four[0], four[1], four[2], four[3]]);
+            scores[place..place + 4].copy_from_slice(&sums);
+            place += 4;
         }
+        for passage in fours.remainder() {
+            scores[place] = inner_product(query, passage);
+            place += 1;
+        }
+    }
+}
+
+/// Four scores at a time: four chains hide the latency of one.
+#[inline(always)]
+fn four_products(query: &[f32], passages: [&[f32]; 4]) -> [f32; 4] {
+    // One name a passage: an array of sums indexed in a loop is kept in memory.
+    let [mut a, mut b, mut c, mut d] = [[0f32; LANES]; 4];
+    let (chunks, rest) = query.as_chunks::<LANES>();
+    let [p, q, r, s] = passages.map(<[f32]>::as_chunks::<LANES>);
+    for ((((query, p), q), r), s) in chunks.iter().zip(p.0).zip(q.0).zip(r.0).zip(s.0) {
+        a = step(a, query, p);
+        b = step(b, query, q);
+        c = step(c, query, r);
+        d = step(d, query, s);
+    }
+    if !rest.is_empty() {
+        let rest = filled(rest);
+        a = step(a, &rest, &filled(p.1));
+        b = step(b, &rest, &filled(q.1));
+        c = step(c, &rest, &filled(r.1));
+        d = step(d, &rest, &filled(s.1));
+    }
+    [fold(a), fold(b), fold(c), fold(d)]
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma,f16c,bmi2,popcnt")]
+fn tile_avx2<const Q: usize>(queries: &[&[f32]; Q], passages: &[&[f32]], scores: &mut [Scores; Q]) {
+    tile_body(queries, passages, scores);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code)] // loads from raw pointers
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    use super::{LANES, Scores};
+
+    /// Passages whose sums stay in registers together.
+    const WIDTH: usize = 4;
+
+    #[target_feature(enable = "avx2,fma,f16c,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) fn tile<const Q: usize>(
+        queries: &[&[f32]; Q],
+        passages: &[&[f32]],
+        scores: &mut [Scores; Q],
+    ) {
+        let length = queries[0].len();
+        let (whole, rest) = (length / LANES * LANES, length % LANES);
+        let mask = ((1u32 << rest) - 1) as __mmask16;
+        for (number, some) in passages.chunks(WIDTH).enumerate() {
+            let rows: [*const f32; WIDTH] =
+                std::array::from_fn(|i| some[i.min(some.len() - 1)].as_ptr());
+            let next = passages.get((number + 1) * WIDTH..).unwrap_or(&[]);
+            let next: [*const f32; WIDTH] =
+                std::array::from_fn(|i| next.get(i).map_or(rows[i], |row| row.as_ptr()));
+            let mut sums = [[_mm512_setzero_ps(); WIDTH]; Q];
+            // SAFETY: every row has `length` elements (checked by the caller), `column + LANES` never
+            // passes `whole`, and the masked loads touch only the `rest` elements after it.
+            unsafe {
+                let mut column = 0;
+                while column < whole {
+                    let p: [__m512; WIDTH] =
+                        std::array::from_fn(|i| _mm512_loadu_ps(rows[i].add(column)));
+                    for row in next {
+                        _mm_prefetch::<_MM_HINT_T0>(row.add(column).cast());
+                    }
+                    for (sums, query) in sums.iter_mut().zip(queries) {
+                        let q = _mm512_loadu_ps(query.as_ptr().add(column));
+                        for (sum, p) in sums.iter_mut().zip(p) {
+                            *sum = _mm512_fmadd_ps(q, p, *sum);
+                        }
+                    }
+                    column += LANES;
+                }
+                if rest > 0 {
+                    let p: [__m512; WIDTH] =
+                        std::array::from_fn(|i| _mm512_maskz_loadu_ps(mask, rows[i].add(whole)));
+                    for (sums, query) in sums.iter_mut().zip(queries) {
+                        let q = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(whole));
+                        for (sum, p) in sums.iter_mut().zip(p) {
+                            *sum = _mm512_fmadd_ps(q, p, *sum);
+                        }
+                    }
+                }
+            }
+            for (sums, scores) in sums.into_iter().zip(scores.iter_mut()) {
+                let folded = fold_four(sums);
+                scores[number * WIDTH..(number + 1) * WIDTH].copy_from_slice(&folded);
+            }
+        }
+    }
+
+    /// Folds four sums side by side; each keeps the written order.
+    #[target_feature(enable = "avx2,fma,f16c,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+    fn fold_four(sums: [__m512; 4]) -> [f32; 4] {
+        let [a, b, c, d] = sums;
+        // Upper halves onto lower: a in the lower half of `ab`, b in the upper.
+        let ab = _mm512_add_ps(
+            _mm512_mask_blend_ps(0xff00, a, b),
+            _mm512_shuffle_f32x4::<0b01_00_11_10>(a, b),
+        );
+        let cd = _mm512_add_ps(
+            _mm512_mask_blend_ps(0xff00, c, d),
+            _mm512_shuffle_f32x4::<0b01_00_11_10>(c, d),
+        );
+        // Quarters: a, b, c, d in the four quarters of one register.
+        let quarters = _mm512_add_ps(
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(ab, cd),
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(ab, cd),
+        );
+        let pairs = _mm512_add_ps(quarters, _mm512_permute_ps::<0b01_00_11_10>(quarters));
+        let ones = _mm512_add_ps(pairs, _mm512_permute_ps::<0b10_11_00_01>(pairs));
+        let ones = _mm512_add_ps(ones, _mm512_setzero_ps());
+        let packed = _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, ones));
+        let mut folded = [0f32; 4];
+        // SAFETY: `folded` has room for the four floats.
+        unsafe { _mm_storeu_ps(folded.as_mut_ptr(), packed) };
+        folded
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::View;
     use proptest::prelude::*;
 
     #[test]
-    fn the_order_is_one_chain_of_fused_steps() {
-        // 2²⁴ + 1 is lost in f32, so the order of the terms is visible; fused: no rounding of 3·⅓.
-        assert_eq!(
-            inner_product(&[1.0, 1.0, 1.0], &[16_777_216.0, 1.0, 1.0]),
-            16_777_216.0
-        );
-        assert_eq!(
-            inner_product(&[1.0, 1.0, 1.0], &[1.0, 1.0, 16_777_216.0]),
-            16_777_218.0
-        );
-        let third = 1.0f32 / 3.0;
-        let fused = inner_product(&[-1.0, 3.0], &[1.0, third]);
-        assert!(fused != 0.0 && 3.0 * third - 1.0 == 0.0);
+    fn the_order_is_lanes_of_fused_steps_and_a_fold() {
         assert_eq!(inner_product(&[], &[]).to_bits(), 0f32.to_bits());
+        // Fused: no rounding of 3·⅓ before the sum, both in lane 0.
+        let third = 1.0f32 / 3.0;
+        let (mut q, mut p) = ([0f32; 17], [0f32; 17]);
+        (q[0], q[16], p[0], p[16]) = (-1.0, 3.0, 1.0, third);
+        assert!(inner_product(&q, &p) != 0.0 && 3.0 * third - 1.0 == 0.0);
+        // 2²⁴ + 1 is lost in f32, so the order of the terms is visible: lanes 0 and 8 meet first.
+        let mut ones = [0f32; 16];
+        (ones[0], ones[8], ones[4], ones[12]) = (16_777_216.0, 1.0, 1.0, 1.0);
+        assert_eq!(inner_product(&ones, &[1.0; 16]), 16_777_218.0);
+        // A product that rounds to −0 gives +0.
+        assert_eq!(inner_product(&[-1e-30], &[1e-30]).to_bits(), 0f32.to_bits());
     }
 
     proptest! {
         #[test]
         fn every_kernel_equals_the_reference_bit_for_bit(
-            columns in 1usize..40,
-            panels in 1usize..4,
+            columns in 0usize..70,
+            rows in 0usize..=PANEL,
             seed in any::<u64>(),
             scale in prop::sample::select(vec![1e-30f32, 1.0, 1e18]),
         ) {
@@ -160,23 +280,24 @@ mod tests {
                     ((state >> 40) as f32 / 8_388_608.0 - 1.0) * scale
                 }).collect()
             };
-            let (rows, wanted) = (panels * LANES - 5, GROUP - 3);
-            let (q, p) = (draw(wanted * columns), draw(rows * columns));
-            let queries = Embeddings::F32(View::contiguous(&q, wanted, columns).expect("fits"));
-            let passages = Embeddings::F32(View::contiguous(&p, rows, columns).expect("fits"));
-            let mut scratch = Vec::new();
-            let mut columns_of = vec![[7f32; GROUP]; columns];
-            let mut lanes = vec![[7f32; LANES]; panels * columns];
-            pack_queries(&queries, 0, &mut columns_of, &mut scratch);
-            pack_passages(&passages, 0..rows, &mut lanes, &mut scratch);
+            let (q, p) = (draw(GROUP * columns), draw(rows * columns));
+            let row = |data: &'_ [f32], number: usize| -> Vec<f32> {
+                data[number * columns..(number + 1) * columns].to_vec()
+            };
+            let queries: Vec<Vec<f32>> = (0..GROUP).map(|i| row(&q, i)).collect();
+            let passages: Vec<Vec<f32>> = (0..rows).map(|i| row(&p, i)).collect();
+            let of_queries: [&[f32]; GROUP] = std::array::from_fn(|i| &queries[i][..]);
+            let of_passages: Vec<&[f32]> = passages.iter().map(|row| &row[..]).collect();
             for kernel in Kernel::available() {
-                let mut scores: [Vec<f32>; GROUP] = std::array::from_fn(|_| vec![7.0; panels * LANES]);
-                kernel.tile(&columns_of, &lanes, &mut scores);
-                for (i, query) in q.chunks(columns).enumerate() {
-                    for (j, passage) in p.chunks(columns).enumerate() {
-                        let expected = inner_product(query, passage);
-                        prop_assert_eq!(scores[i][j].to_bits(), expected.to_bits());
-                        prop_assert_eq!(kernel.pair(query, passage).to_bits(), expected.to_bits());
+                let mut scores = [[7.0; PANEL]; GROUP];
+                kernel.tile(&of_queries, &of_passages, &mut scores);
+                let mut alone = [[7.0; PANEL]; 1];
+                kernel.tile(&[of_queries[0]], &of_passages, &mut alone);
+                for (i, query) in of_queries.iter().enumerate() {
+                    for (j, passage) in of_passages.iter().enumerate() {
+                        let expected = inner_product(query, passage).to_bits();
+                        prop_assert_eq!(scores[i][j].to_bits(), expected);
+                        prop_assert!(i > 0 || alone[0][j].to_bits() == expected);
                     }
                 }
             }

@@ -1,0 +1,439 @@
+//! One task of a search: a block of queries against panels of passages.
+
+use std::ops::Range;
+
+use super::Search;
+use super::coarse::{CoarsePanel, CoarseQueries};
+use super::golds::{Counted, Golds, Sixteenth};
+use super::panels::{Panel, Visit};
+use super::shortlist::Shortlist;
+use crate::kernel::{Bands, Counts, GROUP, Kernel, PANEL, Scores};
+use crate::matrix::Embeddings;
+
+/// The queries of one task: each has its list and counts.
+pub(super) struct Block {
+    pub(super) queries: Range<usize>,
+    /// Which share of the panels.
+    pub(super) shard: usize,
+    lists: Vec<Shortlist>,
+    /// The lowest score that matters for each query: of its list or of its positives.
+    lowest: Vec<f32>,
+    pub(super) counts: Vec<Counted>,
+    /// The queries as bytes; `None` when scores are computed plainly.
+    pub(super) coarse: Option<CoarseQueries>,
+    /// (position of the passage, query) of the first NaN.
+    pub(super) nan: Option<(usize, usize)>,
+    effort: Effort,
+}
+
+/// Whether the coarse pass pays: scores made exact, against scores bounded.
+#[derive(Default)]
+struct Effort {
+    exact: usize,
+    bounded: usize,
+    /// Panels to be scored plainly before the coarse pass is tried again.
+    plain: usize,
+}
+
+/// One exact score costs about as much as this many in a plain tile.
+const PRICE: usize = 6;
+/// Panels scored plainly once the coarse pass did not pay.
+const PAUSE: usize = 64;
+/// Panels bounded between two looks at the effort.
+const LOOK: usize = 8;
+
+impl Effort {
+    /// Whether the next panel is bounded first.
+    fn is_coarse(&mut self, pairs: usize) -> bool {
+        if self.plain > 0 {
+            self.plain -= 1;
+            return false;
+        }
+        if self.bounded >= LOOK * pairs {
+            if self.exact * PRICE > self.bounded {
+                self.plain = PAUSE;
+            }
+            (self.exact, self.bounded) = (0, 0);
+        }
+        true
+    }
+}
+
+impl Block {
+    pub(super) fn new(queries: Range<usize>, shard: usize, k: usize, golds: &Golds) -> Self {
+        let lists = vec![Shortlist::new(k); queries.len()];
+        let lowest = lists
+            .iter()
+            .zip(queries.clone())
+            .map(|(list, query)| least(list, golds.of(query..query + 1)))
+            .collect();
+        Self {
+            lists,
+            lowest,
+            counts: vec![Counted::default(); golds.of(queries.clone()).len()],
+            queries,
+            shard,
+            coarse: None,
+            nan: None,
+            effort: Effort::default(),
+        }
+    }
+}
+
+/// What all tasks share.
+pub(super) struct Scan<'a> {
+    pub(super) search: &'a Search<'a>,
+    pub(super) kernel: Kernel,
+    pub(super) visit: &'a Visit,
+    pub(super) golds: &'a Golds,
+    /// Shares that the panels are dealt into.
+    pub(super) shards: usize,
+    /// The share of its bound that an error likely stays below.
+    pub(super) likely: f64,
+    /// Whether lists are made exact after every chunk.
+    pub(super) at_hand: bool,
+}
+
+/// Scores of one query with a panel, exact or within a bound.
+struct Seen<'s> {
+    values: &'s Scores,
+    /// What every value lacks.
+    shift: f64,
+    /// How far a value may be off, after the shift; `None` when values are exact.
+    error: Option<f64>,
+}
+
+impl Seen<'_> {
+    /// A value below this belongs to a score below `score`.
+    fn below(&self, score: f32) -> f32 {
+        match self.error {
+            None => score,
+            Some(error) => down(f64::from(score) - self.shift - error),
+        }
+    }
+
+    /// A value above this belongs to a score above `score`.
+    fn above(&self, score: f32) -> f32 {
+        match self.error {
+            None => score,
+            Some(error) => -down(-(f64::from(score) - self.shift + error)),
+        }
+    }
+}
+
+/// A single-precision number that is not greater.
+fn down(value: f64) -> f32 {
+    let near = value as f32;
+    if f64::from(near) > value {
+        near.next_down()
+    } else {
+        near
+    }
+}
+
+/// Rows as `f32`: borrowed where they are, else widened into `buffer`.
+fn slices<'a>(
+    embeddings: &'a Embeddings<'_>,
+    rows: impl Iterator<Item = usize>,
+    buffer: &'a mut Vec<f32>,
+) -> Vec<&'a [f32]> {
+    if let Embeddings::F32(view) = embeddings {
+        return rows.map(|row| view.row(row)).collect();
+    }
+    let columns = embeddings.columns();
+    let mut scratch = Vec::new();
+    let mut count = 0;
+    buffer.clear();
+    for row in rows {
+        buffer.extend_from_slice(embeddings.row(row, &mut scratch));
+        count += 1;
+    }
+    let buffer = &buffer[..];
+    (0..count)
+        .map(|row| &buffer[row * columns..(row + 1) * columns])
+        .collect()
+}
+
+/// The scores of a query with some passages, as many as `scores` holds and at most [`PANEL`].
+pub(super) fn score_some(
+    kernel: Kernel,
+    (queries, query): (&Embeddings<'_>, usize),
+    passages: &Embeddings<'_>,
+    rows: impl Iterator<Item = usize>,
+    scores: &mut [f32],
+) {
+    let (mut of_query, mut buffer) = (Vec::new(), Vec::new());
+    let rows = slices(passages, rows, &mut buffer);
+    let mut all = [[0f32; PANEL]; 1];
+    kernel.tile(&[queries.row(query, &mut of_query)], &rows, &mut all);
+    scores.copy_from_slice(&all[0][..scores.len()]);
+}
+
+/// The places of the bits of a word, first to last.
+fn places(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (bits != 0).then(|| {
+            let place = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            place
+        })
+    })
+}
+
+impl Scan<'_> {
+    /// Scores a block's queries against its share of a chunk that starts at panel `first`.
+    pub(super) fn chunk(
+        &self,
+        block: &mut Block,
+        first: usize,
+        chunk: &[Panel],
+        coarse: &[CoarsePanel],
+    ) {
+        if block.nan.is_some() {
+            return;
+        }
+        let shard = block.shard;
+        let share = (0..chunk.len()).filter(|place| (first + place) % self.shards == shard);
+        for place in share {
+            let bounded = coarse.get(place).filter(|panel| panel.is_sound());
+            self.panel(block, &chunk[place], bounded);
+            if block.nan.is_some() {
+                return;
+            }
+        }
+        if self.at_hand {
+            for place in 0..block.queries.len() {
+                let query = block.queries.start + place;
+                block.lists[place].settle(|ids, scores| self.exact(query, ids, scores));
+            }
+        }
+    }
+
+    fn panel(&self, block: &mut Block, panel: &Panel, bounded: Option<&CoarsePanel>) {
+        let pairs = block.queries.len() * panel.places.len();
+        let mut bounded = bounded.filter(|_| block.coarse.is_some());
+        if bounded.is_some() && !block.effort.is_coarse(pairs) {
+            bounded = None;
+        }
+        let mut buffer = Vec::new();
+        let mut passages: Option<Vec<&[f32]>> = None;
+        let mut buffer = Some(&mut buffer);
+        for first in (0..block.queries.len()).step_by(GROUP) {
+            let members = first..(first + GROUP).min(block.queries.len());
+            if let Some(coarse) = bounded {
+                if block.lists[members.clone()].iter().all(Shortlist::is_full) {
+                    self.bounded(block, members, panel, coarse);
+                    continue;
+                }
+            }
+            let passages = passages.get_or_insert_with(|| {
+                let rows = panel.places.clone().map(|place| self.visit.passage(place));
+                buffer.take().map_or_else(Vec::new, |buffer| {
+                    slices(&self.search.passages, rows, buffer)
+                })
+            });
+            self.plain(block, members, panel, passages);
+        }
+    }
+
+    /// Computes every score of a group of queries with a panel.
+    fn plain(&self, block: &mut Block, members: Range<usize>, panel: &Panel, passages: &[&[f32]]) {
+        let mut buffer = Vec::new();
+        let rows = members.clone().map(|place| block.queries.start + place);
+        let rows = slices(&self.search.queries, rows, &mut buffer);
+        let mut scores = [[0f32; PANEL]; GROUP];
+        if let [query] = rows[..] {
+            let mut alone = [[0f32; PANEL]; 1];
+            self.kernel.tile(&[query], passages, &mut alone);
+            scores[0] = alone[0];
+        } else {
+            // A group that is not full repeats its first query.
+            let group: [&[f32]; GROUP] =
+                std::array::from_fn(|place| rows.get(place).copied().unwrap_or(rows[0]));
+            self.kernel.tile(&group, passages, &mut scores);
+        }
+        for (values, place) in scores.iter().zip(members) {
+            let query = block.queries.start + place;
+            if let Some(offset) = values[..passages.len()]
+                .iter()
+                .position(|value| value.is_nan())
+            {
+                let here = (panel.places.start + offset, query);
+                block.nan = Some(block.nan.map_or(here, |nan| nan.min(here)));
+                continue;
+            }
+            let seen = Seen {
+                values,
+                shift: 0.0,
+                error: None,
+            };
+            let bits = self.kernel.at_least(values, block.lowest[place]);
+            self.take(block, place, panel, &seen, bits);
+        }
+    }
+
+    /// Bounds every score of a group of queries with a panel.
+    fn bounded(
+        &self,
+        block: &mut Block,
+        members: Range<usize>,
+        panel: &Panel,
+        bounded: &CoarsePanel,
+    ) {
+        let Some(coarse) = &block.coarse else {
+            return;
+        };
+        let mut lowest = [f32::INFINITY; GROUP];
+        lowest[..members.len()].copy_from_slice(&block.lowest[members.clone()]);
+        let seen = coarse.approximate(self.kernel, members.start / GROUP, bounded, &lowest);
+        block.effort.bounded += members.len() * panel.places.len();
+        for (member, place) in members.enumerate() {
+            if seen.bits[member] != 0 {
+                let one = Seen {
+                    values: &seen.scores[member],
+                    shift: seen.shifts[member],
+                    error: Some(seen.errors[member]),
+                };
+                self.take(block, place, panel, &one, seen.bits[member]);
+            }
+        }
+    }
+
+    /// Hands one query's scores, those that `bits` names, to its list and counts.
+    fn take(&self, block: &mut Block, place: usize, panel: &Panel, seen: &Seen<'_>, bits: u64) {
+        let bits = bits & (u64::MAX >> (PANEL - panel.places.len()));
+        if bits == 0 {
+            return;
+        }
+        let query = block.queries.start + place;
+        let id = |place: usize| {
+            (self.visit.passage(panel.places.start + place) + self.search.first_id) as u32
+        };
+        let golds = self.golds.of(query..query + 1);
+        let counted = &mut block.counts[self.golds.range(block.queries.start, query)];
+        for (entry, counted) in golds.iter().zip(counted) {
+            let bands = Bands {
+                low: entry.golds.scores.map(|score| seen.below(score)),
+                high: entry.golds.scores.map(|score| seen.above(score)),
+            };
+            let mut here = Counts::default();
+            let open = self
+                .kernel
+                .above(seen.values, bits, &bands, &mut here.greater);
+            let mut ids = [0u32; PANEL];
+            let mut scores = [0f32; PANEL];
+            let count = open.count_ones() as usize;
+            for (own, place) in ids.iter_mut().zip(places(open)) {
+                *own = id(place);
+            }
+            if seen.error.is_some() {
+                DBG[4].fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+                DBG[5].fetch_add(
+                    bits.count_ones() as usize,
+                    std::sync::atomic::Ordering::Relaxed,
+                );
+                self.exact(query, &ids[..count], &mut scores[..count]);
+                block.effort.exact += count;
+            }
+            for ((place, id), exact) in places(open).zip(ids).zip(scores) {
+                let value = seen.values[place];
+                let score = if seen.error.is_some() { exact } else { value };
+                self.kernel
+                    .settle(value, score, id, &bands, &entry.golds, &mut here);
+            }
+            let label = panel.label;
+            self.kernel.add(
+                &here,
+                &entry.labels,
+                label,
+                &mut counted.all,
+                &mut counted.pool,
+            );
+        }
+        let list = &mut block.lists[place];
+        let listed = bits
+            & self
+                .kernel
+                .at_least(seen.values, seen.below(list.threshold()));
+        let mut crowded = false;
+        DBG[2].fetch_add(
+            listed.count_ones() as usize,
+            std::sync::atomic::Ordering::Relaxed,
+        );
+        DBG[3].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        for place in places(listed) {
+            crowded |= match seen.error {
+                None => list.push(seen.values[place], id(place), 0.0),
+                Some(error) => {
+                    let allowed = error * self.likely;
+                    let lower = down(f64::from(seen.values[place]) + seen.shift - allowed);
+                    let width = error + allowed + f64::from(lower.abs()) * 1e-6;
+                    list.push(lower, id(place), width)
+                }
+            };
+        }
+        if crowded {
+            DBG[1].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            block.effort.exact += list.settle(|ids, scores| self.exact(query, ids, scores));
+        }
+        block.lowest[place] = least(list, golds);
+    }
+
+    /// The exact scores of a query with at most [`PANEL`] passages.
+    fn exact(&self, query: usize, ids: &[u32], scores: &mut [f32]) {
+        score_some(
+            self.kernel,
+            (&self.search.queries, query),
+            &self.search.passages,
+            ids.iter().map(|&id| id as usize - self.search.first_id),
+            scores,
+        );
+    }
+
+    /// Writes the best passages of a block's queries, whose shares are `parts`, and returns the queries
+    /// whose lists could not be certified.
+    pub(super) fn write_best(
+        &self,
+        parts: &mut Vec<Block>,
+        columns: usize,
+        ids: &mut [i64],
+        scores: &mut [f32],
+    ) -> Vec<usize> {
+        let mut open = Vec::new();
+        if columns == 0 {
+            return open;
+        }
+        let queries = parts[0].queries.clone();
+        let rows = ids.chunks_mut(columns).zip(scores.chunks_mut(columns));
+        for ((place, query), (ids, scores)) in queries.enumerate().zip(rows) {
+            let mut lists = parts
+                .iter_mut()
+                .map(|part| std::mem::replace(&mut part.lists[place], Shortlist::new(0)));
+            let Some(mut list) = lists.next() else {
+                return open;
+            };
+            lists.for_each(|other| list.absorb(other));
+            let n = list.settle(|ids, scores| self.exact(query, ids, scores));
+            DBG[0].fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+            if !list.is_certified() {
+                open.push(query);
+            }
+            for ((score, id), (own_id, own_score)) in
+                list.into_sorted().zip(ids.iter_mut().zip(scores))
+            {
+                (*own_id, *own_score) = (i64::from(id), score);
+            }
+        }
+        open
+    }
+}
+
+/// The lowest score that matters for a query: of its list or of its positives.
+fn least(list: &Shortlist, golds: &[Sixteenth]) -> f32 {
+    let lowest = golds
+        .first()
+        .map_or(f32::INFINITY, |entry| entry.golds.scores[0]);
+    list.threshold().min(lowest)
+}
+pub static DBG: [std::sync::atomic::AtomicUsize; 6] =
+    [const { std::sync::atomic::AtomicUsize::new(0) }; 6];
