@@ -3,7 +3,7 @@
 //! Passages are bytes offset by 128, queries signed bytes, four columns a step: what VNNI multiplies
 //! and adds at four times the rate of `f32`. Sums of whole numbers are exact, so every kernel agrees.
 
-use super::tile::{GROUP, LANES, PANEL, Scores};
+use super::tile::{GROUP, LANES, PANEL, Scores, filled};
 use super::{Isa, Kernel, dispatched};
 
 /// Columns multiplied in one step.
@@ -66,30 +66,23 @@ fn quantise_body(row: &[f32], centre: &[f32], other: &[f32], bytes: &mut [i8]) -
     } else {
         (most / 127.0, 127.0 / most)
     };
-    // Adding and taking away 1.5 · 2²³ rounds to a whole number, ties to even, and leaves it in the low bits.
-    const ROUNDING: f32 = 12_582_912.0;
     let mut missed = [0f32; LANES];
     let (rows, rest) = row.as_chunks::<LANES>();
     let (centres, centre_rest) = centre.as_chunks::<LANES>();
     let (chunks, tail) = bytes.as_chunks_mut::<LANES>();
-    let mut round = |row: f32, centre: f32, lane: usize| {
-        let value = row - centre;
-        let shifted = value.mul_add(inverse, ROUNDING);
-        let left = (shifted - ROUNDING).mul_add(-scale, value);
-        missed[lane] = left.mul_add(left, missed[lane]);
-        shifted.to_bits() as u8 as i8
-    };
     let mut chunks = chunks.iter_mut();
     for ((row, centre), out) in rows.iter().zip(centres).zip(&mut chunks) {
-        for lane in 0..LANES {
-            out[lane] = round(row[lane], centre[lane], lane);
-        }
+        *out = round(row, centre, scale, inverse, &mut missed);
     }
     let left = chunks.next().map_or(tail, |chunk| &mut chunk[..]);
-    left.fill(0);
-    for (lane, ((row, centre), out)) in rest.iter().zip(centre_rest).zip(left).enumerate() {
-        *out = round(*row, *centre, lane);
-    }
+    let last = round(
+        &filled(rest),
+        &filled(centre_rest),
+        scale,
+        inverse,
+        &mut missed,
+    );
+    left.copy_from_slice(&last[..left.len()]);
     let sum = |lanes: [f32; LANES]| lanes.into_iter().sum::<f32>();
     Quantised {
         scale,
@@ -98,6 +91,35 @@ fn quantise_body(row: &[f32], centre: &[f32], other: &[f32], bytes: &mut [i8]) -
         missed: sum(missed),
         bias: sum(bias),
     }
+}
+
+/// Adding and taking away 1.5 · 2²³ rounds to a whole number, ties to even, and leaves it in the low bits.
+const ROUNDING: f32 = 12_582_912.0;
+
+/// Rounds the columns of all lanes. Each loop is one instruction, which the compiler gives one register.
+#[inline(always)]
+fn round(
+    row: &[f32; LANES],
+    centre: &[f32; LANES],
+    scale: f32,
+    inverse: f32,
+    missed: &mut [f32; LANES],
+) -> [i8; LANES] {
+    let (mut values, mut shifted, mut bytes) = ([0f32; LANES], [0f32; LANES], [0i8; LANES]);
+    for lane in 0..LANES {
+        values[lane] = row[lane] - centre[lane];
+    }
+    for lane in 0..LANES {
+        shifted[lane] = values[lane].mul_add(inverse, ROUNDING);
+    }
+    for lane in 0..LANES {
+        let left = (shifted[lane] - ROUNDING).mul_add(-scale, values[lane]);
+        missed[lane] = left.mul_add(left, missed[lane]);
+    }
+    for lane in 0..LANES {
+        bytes[lane] = shifted[lane].to_bits() as u8 as i8;
+    }
+    bytes
 }
 
 /// Rows of bytes laid side by side at a time.

@@ -54,7 +54,7 @@ fn step(sums: [f32; LANES], query: &[f32; LANES], passage: &[f32; LANES]) -> [f3
 
 /// The last columns of a row, with zeros after them.
 #[inline(always)]
-fn filled(rest: &[f32]) -> [f32; LANES] {
+pub(super) fn filled(rest: &[f32]) -> [f32; LANES] {
     let mut lanes = [0f32; LANES];
     lanes[..rest.len()].copy_from_slice(rest);
     lanes

@@ -327,11 +327,6 @@ impl Scan<'_> {
                 *own = id(place);
             }
             if seen.error.is_some() {
-                DBG[4].fetch_add(count, std::sync::atomic::Ordering::Relaxed);
-                DBG[5].fetch_add(
-                    bits.count_ones() as usize,
-                    std::sync::atomic::Ordering::Relaxed,
-                );
                 self.exact(query, &ids[..count], &mut scores[..count]);
                 block.effort.exact += count;
             }
@@ -356,11 +351,6 @@ impl Scan<'_> {
                 .kernel
                 .at_least(seen.values, seen.below(list.threshold()));
         let mut crowded = false;
-        DBG[2].fetch_add(
-            listed.count_ones() as usize,
-            std::sync::atomic::Ordering::Relaxed,
-        );
-        DBG[3].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         for place in places(listed) {
             crowded |= match seen.error {
                 None => list.push(seen.values[place], id(place), 0.0),
@@ -373,7 +363,6 @@ impl Scan<'_> {
             };
         }
         if crowded {
-            DBG[1].fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             block.effort.exact += list.settle(|ids, scores| self.exact(query, ids, scores));
         }
         block.lowest[place] = least(list, golds);
@@ -413,8 +402,7 @@ impl Scan<'_> {
                 return open;
             };
             lists.for_each(|other| list.absorb(other));
-            let n = list.settle(|ids, scores| self.exact(query, ids, scores));
-            DBG[0].fetch_add(n, std::sync::atomic::Ordering::Relaxed);
+            list.settle(|ids, scores| self.exact(query, ids, scores));
             if !list.is_certified() {
                 open.push(query);
             }
@@ -435,5 +423,3 @@ fn least(list: &Shortlist, golds: &[Sixteenth]) -> f32 {
         .map_or(f32::INFINITY, |entry| entry.golds.scores[0]);
     list.threshold().min(lowest)
 }
-pub static DBG: [std::sync::atomic::AtomicUsize; 6] =
-    [const { std::sync::atomic::AtomicUsize::new(0) }; 6];
