@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,24 +16,8 @@ import pytest
 
 import hybrid_fast as hf
 from hybrid_fast.errors import HybridFastError, NotANumber
+from instruction_sets import SETS, VARIABLE
 from search_adversaries import ADVERSARIES, NAN, Case, of_dimension, overflows_of_both_signs
-
-VARIABLE = "HYBRID_FAST_CPU"
-
-
-def instruction_sets() -> list[str]:
-    """What this machine has, as the message about a wrong name lists it."""
-    code = (
-        "import os, numpy as np, hybrid_fast as hf\n"
-        f"os.environ['{VARIABLE}'] = 'abacus'\n"
-        "try: hf.topk(np.ones((1, 1)), 1)\n"
-        "except ValueError as error: print(error)"
-    )
-    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    return said.strip().partition("this machine has ")[2].split(", ")
-
-
-SETS = instruction_sets()
 
 
 def settings() -> Iterator[tuple[str, str, int]]:
