@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use half::{bf16, f16};
 
-use crate::kernel::Kernel;
+use crate::kernel::{Counts, Hits, Kernel, bisect_plainly, count_plainly};
 use crate::matrix::View;
 use crate::threads::Threads;
 use crate::{Error, Result};
@@ -68,19 +68,17 @@ pub trait Stored: Copy + Send + Sync {
     type Wide: Score;
     /// The scores of a piece of a row; `scratch` holds them where they had to be widened.
     fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<Self::Wide>) -> &'a [Self::Wide];
+    /// [`Kernel::count_few`] for this type.
+    fn count_few(kernel: Kernel, scores: &[Self], bounds: &[Self::Wide]) -> Counts;
+    /// [`Kernel::bisect`] for this type.
+    fn bisect(
+        kernel: Kernel,
+        scores: &[Self],
+        bounds: &[Self::Wide],
+        above: &mut [u32],
+        hits: &mut Hits,
+    ) -> bool;
 }
-
-macro_rules! stored_as_itself {
-    ($($kind:ty),*) => {$(
-        impl Stored for $kind {
-            type Wide = $kind;
-            fn widen<'a>(piece: &'a [Self], _: &'a mut Vec<$kind>) -> &'a [$kind] {
-                piece
-            }
-        })*
-    };
-}
-stored_as_itself!(f32, f64);
 
 macro_rules! stored_as_f32 {
     ($($kind:ty),*) => {$(
@@ -89,10 +87,41 @@ macro_rules! stored_as_f32 {
             fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {
                 <$kind as crate::matrix::Element>::widen(piece, scratch)
             }
+            fn count_few(kernel: Kernel, scores: &[Self], bounds: &[f32]) -> Counts {
+                kernel.count_few(scores, bounds)
+            }
+            fn bisect(
+                kernel: Kernel,
+                scores: &[Self],
+                bounds: &[f32],
+                above: &mut [u32],
+                hits: &mut Hits,
+            ) -> bool {
+                kernel.bisect(scores, bounds, above, hits)
+            }
         })*
     };
 }
-stored_as_f32!(f16, bf16);
+stored_as_f32!(f32, f16, bf16);
+
+impl Stored for f64 {
+    type Wide = Self;
+    fn widen<'a>(piece: &'a [Self], _: &'a mut Vec<Self>) -> &'a [Self] {
+        piece
+    }
+    fn count_few(_: Kernel, scores: &[Self], bounds: &[Self]) -> Counts {
+        count_plainly(scores, bounds)
+    }
+    fn bisect(
+        _: Kernel,
+        scores: &[Self],
+        bounds: &[Self],
+        above: &mut [u32],
+        hits: &mut Hits,
+    ) -> bool {
+        bisect_plainly(scores, bounds, above, hits)
+    }
+}
 
 /// The passage ids of consecutive scores.
 #[derive(Debug, Clone, Copy)]
