@@ -8,7 +8,7 @@
 //! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
 //! `configuration`, `streams` → `layout` → `thinning` → `shaping` (checks the data, decides
 //! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan`.
-//! How good an encoder is: `matrix` → `kernel` → `rows` → `topk`, `ranks` → `search` → `metrics`.
+//! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
 mod blocks;
@@ -27,6 +27,7 @@ pub mod plan;
 pub mod ranks;
 mod rows;
 pub mod search;
+mod selection;
 mod shaping;
 mod streams;
 mod thinning;

@@ -5,15 +5,21 @@
 //! the files of this folder hold the crate's only `unsafe`.
 
 mod bisect;
+mod collect;
 mod count;
 mod dense;
+mod kth;
+mod maxima;
 mod tile;
 mod wide;
 
 use crate::{Error, Result};
 
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
+pub use collect::Reached;
 pub use count::{Counts, FEW, count_plainly};
+pub use kth::Halves;
+pub use maxima::{Maxima, WIDTH};
 pub use tile::{Column, GROUP, LANES, Lane, inner_product, pack_passages, pack_queries};
 pub use wide::Lanes;
 pub(crate) use wide::prefetch;

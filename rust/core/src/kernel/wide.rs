@@ -14,6 +14,9 @@ pub(super) const AHEAD: usize = 2048;
 /// A stored score whose rows the kernels read: it widens to `f32` in a register.
 #[allow(unsafe_code)] // the contract below
 pub trait Lanes: Element + 'static {
+    /// This score as `f32`.
+    fn wide(self) -> f32;
+
     /// Sixteen consecutive scores.
     ///
     /// # Safety
@@ -35,6 +38,11 @@ macro_rules! lanes {
     ($kind:ty, $at:ident, $mask:ident => $sixteen:expr, $some:expr) => {
         #[allow(unsafe_code)] // the trait's contract
         impl Lanes for $kind {
+            #[inline]
+            fn wide(self) -> f32 {
+                f32::from(self)
+            }
+
             #[cfg(target_arch = "x86_64")]
             #[inline]
             #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
