@@ -87,6 +87,10 @@ def verdicts(work: dict[str, Any], run: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     if run["quick"]:
         return lines
+    rivals = [who for who in work["contestants"] if who["role"] == "rival" and not who["differs"]]
+    best = min(rivals, key=lambda who: float(who["seconds"]), default=None)
+    if best is not None:
+        lines.append(f"best rival: {best['who']}, {best['seconds'] / ours(work):.2f} × our time")
     for aim in work["aims"]:
         if aim["times"] is not None:
             lines += faster(work, aim)
