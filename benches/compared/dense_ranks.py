@@ -135,7 +135,7 @@ def count_rows(data: Input, ranks: NDArray[np.int64], start: int, stop: int) -> 
 
 
 def count_in_place(data: Input, ranks: NDArray[np.int64], start: int, stop: int) -> None:
-    """Count without new memory or NumPy scalars in the loop, exact for ties: scores before the positive count when equal, those after do not."""
+    """Count into memory that is there, exact for ties: equal scores count before the positive only."""
     scores, count = data.scores, np.count_nonzero
     above = np.empty(scores.shape[1], dtype=np.bool_)
     bounds, ids = data.indptr.tolist(), data.ids.tolist()
