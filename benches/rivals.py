@@ -1,130 +1,98 @@
-"""Exact top-k, ranks and search beside NumPy, torch and faiss: same data, same threads, one run.
+"""hybrid_fast beside its rivals: same data, same threads, the same run.
 
-Run ``python benches/rivals.py [--threads N] [--quick]`` after installing ``hybrid_fast[train,compare]``;
-it prints one table. A rival that is not installed is left out.
+``python benches/rivals.py`` (after installing ``hybrid_fast[train,compare]``) measures every work with
+one thread and then with two, and prints a table for each; rivals that are not installed are left out
+with a line. ``--markdown docs/benchmarks.md`` also writes the tables into that file's marked section.
+
+Each number of threads gets a process of its own, because NumPy's BLAS, OpenMP and torch read theirs
+when they load. Within it the contestants of a work take turns: every one once to warm up, then round
+after round, and the shortest time counts. A rival too slow for the whole work does a stated part of
+it. What a contestant returns is compared with our answer; one that differs is marked.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import platform
-import time
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+
+from compared.tables import markdown, show, write_section
+
+SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "NVPL_BLAS_DEBUG_CPU_TYPE")
+"""Settings that make a BLAS pick another kernel than the machine's."""
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+"""What libraries read their number of threads from."""
 
 
 def main() -> None:
-    """Read the options, hold every library to the same threads, and compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
-    options = parser.parse_args()
-    # Before NumPy and its rivals load, for they read these once.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(options.threads)
-    compare(options.threads, *((64, 2000, 64) if options.quick else (1024, 13_014, 384)))
+    """Run one process per number of threads and show what each of them measured."""
+    options = arguments().parse_args()
+    if options.measure:
+        from compared.running import measure_all
+
+        options.measure.write_text(json.dumps(measure_all(options)))
+        return
+    for name in SLOWING:
+        if name in os.environ:
+            print(f"warning: {name}={os.environ[name]} slows BLAS down; it is unset here")
+    runs = [child(threads) for threads in options.threads]
+    for run in runs:
+        show(run)
+    if options.json:
+        options.json.write_text(json.dumps(runs, indent=1) + "\n")
+    if options.markdown:
+        write_section(options.markdown, markdown(runs))
 
 
-def compare(threads: int, queries: int, passages: int, dimension: int) -> None:
-    """Time every rival on random embeddings of the size of XQuAD-R and print the table."""
-    import numpy as np
-    from rich.console import Console
-    from rich.table import Table
-
-    import hybrid_fast as hf
-
-    rng = np.random.default_rng(13)
-    q = rng.standard_normal((queries, dimension)).astype(np.float32)
-    p = rng.standard_normal((passages, dimension)).astype(np.float32)
-    scores = q @ p.T
-    golds = [rng.permutation(passages)[:11].tolist() for _ in range(queries)]
-    rows, columns = np.repeat(np.arange(queries), 11), np.concatenate(golds)
-
-    def numpy_topk() -> np.ndarray:
-        part = np.argpartition(scores, -100, axis=1)[:, -100:]
-        values = np.take_along_axis(scores, part, axis=1)
-        return np.take_along_axis(part, np.argsort(-values, axis=1, kind="stable"), axis=1)
-
-    def numpy_ranks() -> np.ndarray:
-        order = np.argsort(-scores, axis=1, kind="stable")
-        places = np.empty_like(order)
-        np.put_along_axis(places, order, np.arange(1, passages + 1)[None, :], axis=1)
-        return places[rows, columns]
-
-    def numpy_search() -> np.ndarray:
-        own = q @ p.T
-        return np.argpartition(own, -100, axis=1)[:, -100:]
-
-    timed: dict[str, list[tuple[str, Callable[[], object]]]] = {
-        f"top 100 of {queries} × {passages}": [
-            ("hybrid_fast", lambda: hf.topk(scores, 100, threads=threads)),
-            ("numpy argpartition", numpy_topk),
-        ],
-        f"ranks of 11 golds, {queries} × {passages}": [
-            ("hybrid_fast", lambda: hf.ranks(scores, golds, threads=threads)),
-            ("numpy argsort", numpy_ranks),
-        ],
-        f"search, top 100, dimension {dimension}": [
-            ("hybrid_fast", lambda: hf.search(q, p, 100, threads=threads)),
-            ("numpy matmul + argpartition", numpy_search),
-        ],
-        "search with ranks of 11 golds": [
-            ("hybrid_fast", lambda: hf.search(q, p, 100, positives=golds, threads=threads)),
-            ("numpy matmul + argsort", lambda: (q @ p.T, numpy_ranks())),
-        ],
-    }
-    try:
-        import torch
-    except ImportError:
-        print("torch is not installed: left out")
-    else:
-        torch.set_num_threads(threads)
-        tq, tp, ts = torch.from_numpy(q), torch.from_numpy(p), torch.from_numpy(scores)
-        first, _, third, _ = timed.values()
-        first.append(("torch topk", lambda: ts.topk(100)))
-        third.append(("torch matmul + topk", lambda: (tq @ tp.T).topk(100)))
-    try:
-        import faiss
-    except ImportError:
-        print("faiss is not installed: left out")
-    else:
-        faiss.omp_set_num_threads(threads)
-        index = faiss.IndexFlatIP(dimension)
-        index.add(p)
-        list(timed.values())[2].append(("faiss IndexFlatIP", lambda: index.search(q, 100)))
-
-    table = Table("work", "who", "seconds", "times hybrid_fast", title=f"{processor()}, {threads} thread(s)")
-    for work, rivals in timed.items():
-        ours = None
-        for who, call in rivals:
-            seconds = best_of(call)
-            ours = ours or seconds
-            table.add_row(
-                work if who == "hybrid_fast" else "", who, f"{seconds:.4f}", f"{seconds / ours:.2f}"
-            )
-        table.add_section()
-    Console().print(table)
+def arguments() -> argparse.ArgumentParser:
+    """Return the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[1, 2], help="one table for each; default 1 2"
+    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="works to run; an unknown name lists them")
+    parser.add_argument("--rounds", type=int, default=5, help="times of which the shortest counts; default 5")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the tables between the marks of this file"
+    )
+    real = parser.add_argument_group("real embeddings for xquad-r, instead of synthetic ones")
+    real.add_argument("--queries", type=Path, help="float32 .npy [queries, dimensions]")
+    real.add_argument("--passages", type=Path, help="float32 .npy [passages, dimensions]")
+    real.add_argument("--positives", type=Path, help="int64 .npy [queries, one positive a pool]")
+    real.add_argument("--pools", type=Path, help="integer .npy, a label per passage")
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    return parser
 
 
-def best_of(call: Callable[[], object], repeats: int = 5) -> float:
-    """Return the shortest of a few runs: the one least disturbed by the rest of the machine."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def processor() -> str:
-    """Return the processor's name where the system tells it."""
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def child(threads: int) -> dict[str, object]:
+    """Measure with so many threads, in a process that starts with that setting."""
+    environment = {name: value for name, value in os.environ.items() if name not in SLOWING}
+    environment |= dict.fromkeys(THREADS, str(threads))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "run.json"
+        command = [sys.executable, __file__, *sys.argv[1:], "--threads", str(threads), "--measure", str(file)]
+        done = subprocess.run(command, env=environment, check=False)
+        if done.returncode:
+            sys.exit(done.returncode)
+        run: dict[str, object] = json.loads(file.read_text())
+        return run
 
 
 if __name__ == "__main__":

@@ -50,6 +50,32 @@ def test_heavy_libraries_stay_out(code: str) -> None:
     assert printed.splitlines()[-1] == "[]"
 
 
+def test_importing_the_package_loads_only_itself_and_the_standard_library() -> None:
+    code = (
+        "import sys; before = set(sys.modules)\n"
+        "import hybrid_fast\n"
+        "new = set(sys.modules) - before\n"
+        "print(sorted({name.partition('.')[0] for name in new} - set(sys.stdlib_module_names)))\n"
+        "print(sum(name.startswith('hybrid_fast') for name in new))"
+    )
+    loaded, own = python(code).splitlines()
+    assert loaded == "['hybrid_fast']"
+    assert int(own) <= 2
+
+
+def test_the_first_search_and_topk_load_numpy_alone() -> None:
+    code = (
+        "import numpy, sys; before = set(sys.modules)\n"
+        "import hybrid_fast as hf\n"
+        "m = numpy.eye(3, dtype='f4')\n"
+        "hf.topk(m, 1), hf.measure(hf.ranks(m, [[0]] * 3), ['AP'])\n"
+        "hf.search(m, [m, m], 1, positives=[[4]] * 3)\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(new - set(sys.stdlib_module_names) - {'numpy'}))"
+    )
+    assert python(code) == "['hybrid_fast']\n"
+
+
 def test_version_is_the_crates() -> None:
     cargo = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     assert f'version = "{hybrid_fast.__version__}"' in cargo

@@ -64,6 +64,7 @@ def search(
     positive_labels: NDArray[np.uint32] | None,
     threads: int | None = None,
     progress: Progress | None = None,
+    precision: str = "auto",
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]: ...
 def score_positives(
     queries: _Matrix,

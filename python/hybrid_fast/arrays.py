@@ -183,5 +183,5 @@ def count_of(value: object, name: str, least: int) -> int:
 
 
 def thread_count(threads: int | None) -> int | None:
-    """Return a checked number of threads; None means ``RAYON_NUM_THREADS``, else all cores."""
+    """Return a checked number of threads; None: see :func:`hybrid_fast.ranks`."""
     return None if threads is None else count_of(threads, "threads", 1)

@@ -105,7 +105,8 @@ def topk(scores: Matrix, k: int, *, threads: int | None = None) -> tuple[NDArray
             map or torch CPU tensor. Rows may be strided, columns must be contiguous; it is read in
             place and must not be written to meanwhile.
         k: passages to keep; more than there are gives all of them.
-        threads: default: ``RAYON_NUM_THREADS``, else all cores. Never changes the result.
+        threads: default: the first of ``HYBRID_FAST_THREADS``, ``RAYON_NUM_THREADS`` and
+            ``OMP_NUM_THREADS`` that is set, else all cores. Never changes the result.
 
     Returns:
         Values [queries, min(k, passages)] in the type of ``scores`` (bfloat16 becomes float32), and
@@ -135,7 +136,8 @@ def ranks(scores: Matrix, positives: Positives, *, ties: Ties = "id", threads: i
         ties: rank = 1 + passages with a greater score + of those with an equal score: ``"id"`` the ones
             with a smaller id, ``"trec_eval"`` the ones with a greater id, ``"worst"`` all others,
             ``"mean"`` half of the others.
-        threads: default: ``RAYON_NUM_THREADS``, else all cores. Never changes the result.
+        threads: default: the first of ``HYBRID_FAST_THREADS``, ``RAYON_NUM_THREADS`` and
+            ``OMP_NUM_THREADS`` that is set, else all cores. Never changes the result.
 
     Returns:
         Ranks aligned with the positives: int64, or float64 with ``ties="mean"``.

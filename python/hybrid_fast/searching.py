@@ -10,12 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import fingerprint as core_fingerprint
-from ._core import score_positives as core_score_positives
-from ._core import search as core_search
 from .arrays import Matrix, Positives, count_of, embeddings, id_rows, label_codes, thread_count
-from .errors import InvalidArgument, InvalidShape, NotSupported
+from .errors import InvalidArgument, InvalidShape
+from .memory_maps import file_stamp
 from .progress import Progress
 from .ranking import PoolRanks, Ranks
+from .scorers import scorer_for
+from .shards import (
+    Found,
+    Targets,
+    check_dimensions,
+    check_positives,
+    joined,
+    opened,
+    score_over,
+    search_over,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,34 +45,33 @@ class SearchResult:
     scores: NDArray[np.float32]
     ranks: Ranks | None
     pool_ranks: PoolRanks | None
-    shards: tuple[Shard, ...] = field(default=(), repr=False)
+    shards: tuple[Searched, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Golds:
-    """Positives of one shard with what is needed to rank them against another one."""
+    """Positives of one search with what is needed to rank them against other passages."""
 
     indptr: NDArray[np.int64]
     ids: NDArray[np.int64]
     scores: NDArray[np.float32]
-    ahead: NDArray[np.int64]
-    pool_ahead: NDArray[np.int64]
-    queries: NDArray[Any] | None
-    passages: NDArray[Any] | None
-    fingerprints: tuple[int, int]
+    queries: Any
+    parts: tuple[Any, ...] | None
+    fingerprints: tuple[int, ...]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the embeddings out of pickles."""
-        return {**self.__dict__, "queries": None, "passages": None}
+        return {**self.__dict__, "queries": None, "parts": None}
 
 
 @dataclass(frozen=True, eq=False)
-class Shard:
-    """One searched part of a corpus."""
+class Searched:
+    """One search, as a part of a corpus that may be merged with others."""
 
     queries: int
     passages: int
     k: int
+    device: str
     golds: Golds | None
     labels: tuple[Hashable, ...] | None
     codes: NDArray[np.uint32] | None
@@ -70,7 +79,7 @@ class Shard:
 
 def search(
     queries: Matrix,
-    passages: Matrix,
+    passages: Matrix | Sequence[Matrix],
     k: int = 100,
     *,
     positives: Positives | None = None,
@@ -83,21 +92,30 @@ def search(
     """Rank all passages for every query by inner product, never holding the whole score matrix.
 
     A score is the inner product of the rows as given (nothing is normalised): inputs widened to
-    float32, one chain of fused multiply-adds from the first dimension to the last. Its bits do not
-    depend on threads, instruction set or the other rows. Memory is O(queries · k + positives).
+    float32, fused multiply-adds in one written order. Its bits do not depend on threads, instruction
+    set or the other rows. Memory is O(queries · k + positives): a mapped file is streamed.
+
+    On a CUDA device the same is computed by torch, block after block, so that passages may exceed the
+    device's memory. Products are plain float32 (TensorFloat-32 is off inside the call and put back
+    after). A score is then within 2 · dimensions · 2⁻²⁴ · ‖query‖ · ‖passage‖ of the CPU's; two
+    passages stand in another order only where their scores lie within the sum of these. Ties of the
+    device's own scores go to the smaller id, a listed positive's rank is its place, and scores that
+    float32 represents exactly give the very same answer.
 
     Args:
         queries: [queries, dimensions] of float32, float16 or bfloat16: NumPy array, memory map or torch
-            CPU tensor. Rows may be strided, columns must be contiguous; read in place.
-        passages: [passages, dimensions], likewise.
+            CPU tensor, or a tensor on the device. Rows may be strided, columns must be contiguous; read
+            in place.
+        passages: [passages, dimensions], likewise; or a list of such matrices, the shards of one corpus
+            in order: ids count through them, and the answer is that of one search over all.
         k: passages to keep per query; more than there are gives all of them.
         positives: golds of each query to rank: a list of id lists, or a tuple (indptr, ids).
-        pools: one label per passage (its language, say); each positive is then also ranked among the
-            passages of its own label.
+        pools: one label per passage (its language, say) over all shards; each positive is then also
+            ranked among the passages of its own label.
         precision: ``"auto"`` and ``"f32"`` compute in float32.
         threads: default: ``RAYON_NUM_THREADS``, else all cores. Never changes the result.
-        device: ``"cpu"``.
-        progress: called with (steps done, steps).
+        device: ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``.
+        progress: called with (steps done, steps), with several shards (passages done, passages).
 
     Returns:
         The k best passages, and the ranks of the positives over all passages and per pool.
@@ -106,37 +124,43 @@ def search(
         NotANumber: a score is NaN; the message names query and passage.
         TypeError: float64 or integers; the message names the cast to make.
         InvalidShape: dimensions or lengths that differ.
-        NotSupported: another precision or device.
+        InvalidArgument: an unknown precision or device.
+        NotSupported: a CUDA device that is not there.
+        ImportError: a CUDA device without torch.
 
     Example:
         >>> found = search(np.eye(2, dtype="f4"), np.eye(2, dtype="f4"), 1, positives=[[1], [1]])
         >>> found.ids.tolist(), found.ranks.values.tolist()
         ([[0], [1]], [2, 1])
     """
-    if precision not in ("auto", "f32"):
-        raise NotSupported(f"precision={precision!r} is not built yet; use 'auto' or 'f32'")
-    if device != "cpu":
-        raise NotSupported(f"device={device!r} is not built yet; use 'cpu'")
     k, threads = count_of(k, "k", 0), thread_count(threads)
-    q, p = embeddings(queries, "queries"), embeddings(passages, "passages")
-    labels, codes = (None, None) if pools is None else label_codes(pools, len(p), "pools")
-    golds = None
+    scorer = scorer_for(device, precision, threads)
+    q, parts = scorer.matrix(queries, "queries"), opened(scorer, passages)
+    check_dimensions(q, parts)
+    total = sum(map(len, parts))
+    labels, codes = (None, None) if pools is None else label_codes(pools, total, "pools")
+    golds = targets = None
     if positives is not None:
         indptr, ids = id_rows(positives)
-        scores = core_score_positives(q, p, indptr, ids, threads)
+        check_positives(len(q), total, indptr, ids)
         own = None if codes is None else codes[ids]
-        best = core_search(q, p, k, 0, len(p), codes, indptr, ids, scores, own, threads, progress, precision)
-        fingerprints = (core_fingerprint(q), core_fingerprint(p))
-        golds = Golds(indptr, ids, scores, best[2], best[3], q, p, fingerprints)
-    else:
-        best = core_search(q, p, k, 0, len(p), None, None, None, None, None, threads, progress, precision)
-    shard = Shard(len(q), len(p), k, golds, labels, codes)
-    if golds is None:
-        return SearchResult(best[0], best[1], None, None, (shard,))
-    pool_ranks = None
-    if labels is not None and codes is not None:
-        pool_ranks = PoolRanks(golds.indptr, golds.pool_ahead + 1, labels, codes[golds.ids])
-    return SearchResult(best[0], best[1], Ranks(golds.indptr, golds.ahead + 1), pool_ranks, (shard,))
+        targets = Targets(indptr, ids, score_over(scorer, q, parts, indptr, ids), own)
+        golds = Golds(indptr, ids, targets.scores, q, parts, _fingerprints(q, parts))
+    found = search_over(scorer, q, parts, k, codes, targets, threads, progress)
+    searched = Searched(len(q), total, k, scorer.name, golds, labels, codes)
+    return SearchResult(found[0], found[1], *_ranks(found, targets, labels), (searched,))
+
+
+def _ranks(
+    found: Found, targets: Targets | None, labels: tuple[Hashable, ...] | None
+) -> tuple[Ranks | None, PoolRanks | None]:
+    """Return the ranks that the counts of a search mean."""
+    if targets is None:
+        return None, None
+    ranks = Ranks(targets.indptr, found[2] + 1)
+    if labels is None or targets.pools is None:
+        return ranks, None
+    return ranks, PoolRanks(targets.indptr, found[3] + 1, labels, targets.pools)
 
 
 def merge(results: Iterable[SearchResult], *, threads: int | None = None) -> SearchResult:
@@ -164,86 +188,96 @@ def merge(results: Iterable[SearchResult], *, threads: int | None = None) -> Sea
     results = list(results)
     if not results:
         raise InvalidArgument("merge needs at least one search result")
-    shards = [shard for result in results for shard in result.shards]
+    searches = [searched for result in results for searched in result.shards]
+    _check_together(searches)
+    if len(results) == 1:
+        return results[0]
+    threads = thread_count(threads)
+    starts = np.cumsum([0] + [sum(searched.passages for searched in result.shards) for result in results])
+    ids, scores = joined(
+        [result.ids + start for result, start in zip(results, starts[:-1], strict=True)],
+        [result.scores for result in results],
+        searches[0].k,
+        threads,
+    )
+    merged = SearchResult(ids, scores, None, None, tuple(searches))
+    golds = [searched.golds for searched in searches if searched.golds is not None]
+    if not golds:
+        return merged
+    _check_unchanged(golds)
+    labels, codes = _common_labels(searches)
+    targets = _common_targets(searches, golds, codes)
+    scorer = scorer_for(searches[0].device, "auto", threads)
+    parts = [part for gold in golds for part in gold.parts or ()]
+    pools = None if codes is None else np.concatenate(codes)
+    found = search_over(scorer, golds[0].queries, parts, 0, pools, targets, threads)
+    ranks, pool_ranks = _ranks(found, targets, labels)
+    return replace(merged, ranks=ranks, pool_ranks=pool_ranks)
+
+
+def _check_together(searches: list[Searched]) -> None:
     for what, values in {
-        "numbers of queries": {shard.queries for shard in shards},
-        "values of k": {shard.k for shard in shards},
+        "numbers of queries": {searched.queries for searched in searches},
+        "values of k": {searched.k for searched in searches},
     }.items():
         if len(values) > 1:
             raise InvalidShape(f"the shards were searched with different {what}: {sorted(values)}")
     for what, given in {
-        "positives": {shard.golds is not None for shard in shards},
-        "pools": {shard.labels is not None for shard in shards},
+        "positives": {searched.golds is not None for searched in searches},
+        "pools": {searched.labels is not None for searched in searches},
     }.items():
         if len(given) > 1:
             raise InvalidArgument(f"some shards were searched with {what} and some without")
-    if len(results) == 1:
-        return results[0]
-    shifts = np.cumsum([0] + [sum(shard.passages for shard in result.shards) for result in results])
-    ids = np.hstack([result.ids + shift for result, shift in zip(results, shifts[:-1], strict=True)])
-    scores = np.hstack([result.scores for result in results])
-    # Each list is in the total order and ids grow from shard to shard, so a stable sort keeps it.
-    order = np.argsort(-scores, axis=1, kind="stable")[:, : min(shards[0].k, int(shifts[-1]))]
-    ids, scores = np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
-    merged = SearchResult(ids, scores, None, None, tuple(shards))
-    if shards[0].golds is None:
-        return merged
-    ranks, pool_ranks = _merged_ranks(shards, thread_count(threads))
-    return replace(merged, ranks=ranks, pool_ranks=pool_ranks)
+    devices = sorted({searched.device for searched in searches})
+    if len(devices) > 1 and searches[0].golds is not None:
+        raise InvalidArgument(
+            f"the shards were searched with positives on different devices ({', '.join(devices)}), whose "
+            "scores differ in the last bits; search all on one"
+        )
 
 
-def _merged_ranks(shards: list[Shard], threads: int | None) -> tuple[Ranks, PoolRanks | None]:
-    """Count every shard's passages ahead of the positives of all shards."""
-    golds = [shard.golds for shard in shards if shard.golds is not None]
-    _check_unchanged(golds)
-    starts = np.cumsum([0] + [shard.passages for shard in shards])
-    labels, codes = _common_labels(shards)
-    # Every positive's place in the merged rows: by query, then by shard.
+def _common_targets(
+    searches: list[Searched], golds: list[Golds], codes: list[NDArray[np.uint32]] | None
+) -> Targets:
+    """Return the positives of all shards, of each query in the order of the shards."""
+    starts = np.cumsum([0] + [searched.passages for searched in searches])
     counts = np.stack([np.diff(gold.indptr) for gold in golds])
     indptr = np.concatenate([[0], np.cumsum(counts.sum(axis=0))]).astype(np.int64)
     before = np.cumsum(counts, axis=0) - counts
-    places = [
-        np.arange(len(gold.ids)) + np.repeat(indptr[:-1] + before[number] - gold.indptr[:-1], counts[number])
-        for number, gold in enumerate(golds)
-    ]
     ids, scores = np.empty(indptr[-1], dtype=np.int64), np.empty(indptr[-1], dtype=np.float32)
-    own = np.empty(indptr[-1], dtype=np.uint32)
-    for number, (gold, place) in enumerate(zip(golds, places, strict=True)):
-        ids[place], scores[place] = gold.ids + starts[number], gold.scores
-        if codes is not None:
-            own[place] = codes[number][gold.ids]
-    ahead, pool_ahead = np.zeros_like(ids), np.zeros_like(ids)
+    pools = None if codes is None else np.empty(indptr[-1], dtype=np.uint32)
     for number, gold in enumerate(golds):
-        _, _, here, in_pool = core_search(
-            gold.queries,  # type: ignore[arg-type]  # not None: checked above
-            gold.passages,  # type: ignore[arg-type]  # not None: checked above
-            0,
-            int(starts[number]),
-            int(starts[-1]),
-            None if codes is None else codes[number],
-            indptr,
-            ids,
-            scores,
-            None if codes is None else own,
-            threads,
-        )
-        ahead += here
-        if codes is not None:
-            pool_ahead += in_pool
-    pool_ranks = None if labels is None else PoolRanks(indptr, pool_ahead + 1, labels, own)
-    return Ranks(indptr, ahead + 1), pool_ranks
+        shift = np.repeat(indptr[:-1] + before[number] - gold.indptr[:-1], counts[number])
+        place = np.arange(len(gold.ids)) + shift
+        ids[place], scores[place] = gold.ids + starts[number], gold.scores
+        if codes is not None and pools is not None:
+            pools[place] = codes[number][gold.ids]
+    return Targets(indptr, ids, scores, pools)
+
+
+def _fingerprints(queries: Any, parts: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return one number for the queries and one for each part: a mapped file's stamp, else a hash."""
+    return (
+        _fingerprint(queries),
+        *(_fingerprint(part) if (stamp := file_stamp(part)) is None else stamp for part in parts),
+    )
+
+
+def _fingerprint(matrix: Any) -> int:
+    host = matrix if isinstance(matrix, np.ndarray) else embeddings(matrix.cpu(), "embeddings")
+    return core_fingerprint(host)
 
 
 def _check_unchanged(golds: list[Golds]) -> None:
     if len({gold.fingerprints[0] for gold in golds}) > 1:
         raise InvalidArgument("the shards were searched with different queries; use the same for all")
     for number, gold in enumerate(golds):
-        if gold.queries is None or gold.passages is None:
+        if gold.parts is None:
             raise InvalidArgument(
                 f"shard {number} was searched with positives in another process, and exact ranks need its "
                 "embeddings; merge where it was searched, or search without positives"
             )
-        if gold.fingerprints != (core_fingerprint(gold.queries), core_fingerprint(gold.passages)):
+        if gold.fingerprints != _fingerprints(gold.queries, gold.parts):
             raise InvalidArgument(
                 f"the embeddings of shard {number} were changed after its search, and exact ranks need them; "
                 "give each shard an array of its own"
@@ -251,14 +285,14 @@ def _check_unchanged(golds: list[Golds]) -> None:
 
 
 def _common_labels(
-    shards: list[Shard],
+    searches: list[Searched],
 ) -> tuple[tuple[Hashable, ...] | None, list[NDArray[np.uint32]] | None]:
     """Return the labels of all shards and each shard's codes among them; None without pools."""
     positions: dict[Hashable, int] = {}
     codes = []
-    for shard in shards:
-        if shard.labels is None or shard.codes is None:
+    for searched in searches:
+        if searched.labels is None or searched.codes is None:
             return None, None
-        table = [positions.setdefault(label, len(positions)) for label in shard.labels]
-        codes.append(np.array(table, dtype=np.uint32)[shard.codes])
+        table = [positions.setdefault(label, len(positions)) for label in searched.labels]
+        codes.append(np.array(table, dtype=np.uint32)[searched.codes])
     return tuple(positions), codes

@@ -8,7 +8,7 @@
 //! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
 //! `configuration`, `streams` → `layout` → `thinning` → `shaping` (checks the data, decides
 //! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan`.
-//! How good an encoder is: `matrix` → `kernel` → `topk`, `ranks` → `search` → `metrics`.
+//! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
 mod blocks;
@@ -25,7 +25,9 @@ pub mod pairs;
 pub mod permutation;
 pub mod plan;
 pub mod ranks;
+mod rows;
 pub mod search;
+mod selection;
 mod shaping;
 mod streams;
 mod thinning;

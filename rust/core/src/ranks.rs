@@ -1,8 +1,12 @@
 //! Exact ranks of the positives, by counting: no sort, one pass over the scores.
 
-use crate::kernel::Kernel;
+use std::ops::Range;
+
+use crate::kernel::{BOUNDS, FEW, Hits, Kernel, LONGEST, prefetch};
 use crate::matrix::View;
-use crate::topk::{Ids, Score, Stored, over_rows};
+use crate::rows::{Task, cut, over};
+use crate::threads::Threads;
+use crate::topk::{Ids, Score, Stored, first_nan};
 use crate::{Error, Result};
 
 /// The golds of each query, in compressed sparse rows: those of query `i` are
@@ -30,6 +34,17 @@ impl<'a> Positives<'a> {
         let positives = Self { indptr, ids };
         let range = first as i64..(first + passages) as i64;
         let mut sorted = Vec::new();
+        let mut twice = |row: &[i64]| {
+            if row.len() <= 8 {
+                let mut rest = row.iter().enumerate();
+                return rest.find_map(|(i, id)| row[..i].contains(id).then_some(*id));
+            }
+            sorted.clear();
+            sorted.extend_from_slice(row);
+            sorted.sort_unstable();
+            let mut pairs = sorted.windows(2);
+            pairs.find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+        };
         for query in 0..queries {
             let row = positives.row(query);
             if let Some(id) = row.iter().find(|id| !range.contains(id)) {
@@ -40,13 +55,9 @@ impl<'a> Positives<'a> {
                     range.end - 1
                 )));
             }
-            sorted.clear();
-            sorted.extend_from_slice(row);
-            sorted.sort_unstable();
-            if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            if let Some(id) = twice(row) {
                 return Err(Error::InvalidArgument(format!(
-                    "positives of query {query} hold passage {} twice",
-                    pair[0]
+                    "positives of query {query} hold passage {id} twice"
                 )));
             }
         }
@@ -61,8 +72,13 @@ impl<'a> Positives<'a> {
 
     /// Where the golds of one query stand.
     #[must_use]
-    pub fn range(&self, query: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, query: usize) -> Range<usize> {
         self.indptr[query] as usize..self.indptr[query + 1] as usize
+    }
+
+    /// Where the golds of several queries stand.
+    fn of(&self, queries: &Range<usize>) -> Range<usize> {
+        self.indptr[queries.start] as usize..self.indptr[queries.end] as usize
     }
 
     /// Number of golds of all queries.
@@ -187,8 +203,8 @@ pub(crate) struct Target<S> {
     pub(crate) place: usize,
 }
 
-/// Up to this many positives are compared with every score; more are searched by bisection.
-const FEW: usize = 32;
+/// Up to this many targets are compared with every score; more are searched by bisection.
+const COMPARED: usize = 32;
 
 /// Counts scores that hold no NaN against the targets of one query, which stand in ascending order
 /// of score.
@@ -200,7 +216,7 @@ pub(crate) fn tally<S: Score>(
     tallies: &mut [Tally],
     histogram: &mut Vec<u32>,
 ) {
-    if targets.len() <= FEW {
+    if targets.len() <= COMPARED {
         for (target, tally) in targets.iter().zip(tallies) {
             let (greater, equal) = S::count(kernel, scores, target.score);
             if greater + equal == 0 {
@@ -283,43 +299,216 @@ pub fn ranks<T: Stored>(
         )));
     }
     let kernel = Kernel::chosen()?;
+    let (rows, columns) = (scores.rows(), scores.columns());
+    let threads = Threads::new(threads, rows as u64 * columns as u64)?;
+    let mut tasks: Vec<_> = cut(rows, columns, &threads)
+        .into_iter()
+        .map(|(rows, columns)| Task {
+            output: vec![Tally::default(); positives.of(&rows).len()],
+            rows,
+            columns,
+        })
+        .collect();
+    over(scores, &threads, &mut tasks, tick, |task| {
+        let mut counter = Counter::new(kernel);
+        let mut rest = &mut task.output[..];
+        task.rows.clone().find(|&row| {
+            if row + 1 < task.rows.end {
+                let coming = scores.row(row + 1);
+                positives
+                    .row(row + 1)
+                    .iter()
+                    .for_each(|&id| prefetch(&coming[id as usize]));
+            }
+            let (own, others) = std::mem::take(&mut rest).split_at_mut(positives.range(row).len());
+            rest = others;
+            counter.count(
+                scores.row(row),
+                task.columns.clone(),
+                positives.row(row),
+                own,
+            )
+        })
+    })?;
     let mut counted = vec![Tally::default(); positives.len()];
-    over_rows(
-        scores,
-        threads,
-        tick,
-        |row| {
-            let mut scratch = Vec::new();
-            let mut targets: Vec<_> = positives
-                .range(row)
-                .map(|place| {
-                    let id = positives.ids[place];
-                    let own = &scores.row(row)[id as usize..=id as usize];
-                    let score = T::widen(own, &mut scratch)[0];
-                    Target {
-                        score,
-                        id: id as u32,
-                        label: 0,
-                        place,
-                    }
-                })
-                .collect();
-            targets.sort_by(|a, b| a.score.ascending(&b.score));
-            let tallies = vec![Tally::default(); targets.len()];
-            (targets, tallies, Vec::new())
-        },
-        |(targets, tallies, histogram), _, first, piece| {
-            tally(kernel, piece, Ids::From(first), targets, tallies, histogram);
-        },
-        |_, parts| {
-            for (targets, tallies, _) in parts {
-                for (target, tally) in targets.iter().zip(tallies) {
-                    counted[target.place] += tally;
+    for task in &tasks {
+        for (tally, part) in counted[positives.of(&task.rows)]
+            .iter_mut()
+            .zip(&task.output)
+        {
+            *tally += *part;
+        }
+    }
+    Ok(counted)
+}
+
+/// Counts the scores of one row after the other against its positives.
+struct Counter<S> {
+    kernel: Kernel,
+    /// The positives of the row in ascending order of score.
+    targets: Vec<Target<S>>,
+    /// Their scores, each once, and how many scores are greater.
+    bounds: Vec<S>,
+    above: Vec<u32>,
+    hits: Hits,
+    scratch: Vec<S>,
+}
+
+impl<S: Score> Counter<S> {
+    fn new(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            targets: Vec::new(),
+            bounds: Vec::new(),
+            above: Vec::new(),
+            hits: Hits::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Adds to the tally of each positive what the columns hold; returns whether one is NaN.
+    fn count<T: Stored<Wide = S>>(
+        &mut self,
+        row: &[T],
+        columns: Range<usize>,
+        ids: &[i64],
+        tallies: &mut [Tally],
+    ) -> bool {
+        self.targets.clear();
+        for (place, &id) in ids.iter().enumerate() {
+            let own = T::widen(&row[id as usize..=id as usize], &mut self.scratch)[0];
+            let (id, label) = (id as u32, 0);
+            self.targets.push(Target {
+                score: own,
+                id,
+                label,
+                place,
+            });
+        }
+        if ids.len() < FEW {
+            self.count_between(row, columns, tallies)
+        } else {
+            self.bisect(row, columns, tallies)
+        }
+    }
+
+    /// For few positives: the row is cut where they stand, so that each piece lies wholly before or
+    /// wholly after each of them and equal scores need no second look.
+    fn count_between<T: Stored<Wide = S>>(
+        &mut self,
+        row: &[T],
+        columns: Range<usize>,
+        tallies: &mut [Tally],
+    ) -> bool {
+        self.targets.sort_unstable_by_key(|target| target.id);
+        self.bounds.clear();
+        self.bounds
+            .extend(self.targets.iter().map(|target| target.score));
+        let mut begin = columns.start;
+        for piece in 0..=self.targets.len() {
+            // A positive is the first of its piece.
+            let end = self
+                .targets
+                .get(piece)
+                .map_or(columns.end, |target| target.id as usize);
+            let end = end.clamp(begin, columns.end);
+            let counts = T::count_few(self.kernel, &row[begin..end], &self.bounds);
+            if counts.nan {
+                return true;
+            }
+            for (number, target) in self.targets.iter().enumerate() {
+                let tally = &mut tallies[target.place];
+                let equal = counts.at_least[number] - counts.above[number];
+                tally.greater += counts.above[number];
+                if piece <= number {
+                    tally.before += equal;
+                } else {
+                    let itself = piece == number + 1 && columns.contains(&(target.id as usize));
+                    tally.after += equal - u32::from(itself);
                 }
             }
-        },
-    )?;
-    Ok(counted)
+            begin = end;
+        }
+        false
+    }
+
+    /// For many positives: their scores in groups, each group in one pass over a run of the row, which
+    /// the passes after the first find in the cache.
+    fn bisect<T: Stored<Wide = S>>(
+        &mut self,
+        row: &[T],
+        columns: Range<usize>,
+        tallies: &mut [Tally],
+    ) -> bool {
+        if self
+            .targets
+            .iter()
+            .any(|target| first_nan(&[target.score]).is_some())
+        {
+            return true;
+        }
+        self.targets
+            .sort_unstable_by(|a, b| a.score.ascending(&b.score));
+        self.bounds.clear();
+        self.bounds
+            .extend(self.targets.iter().map(|target| target.score));
+        self.bounds.dedup_by(|a, b| *a == *b);
+        self.above.clear();
+        self.above.resize(self.bounds.len(), 0);
+        for begin in columns.clone().step_by(LONGEST) {
+            let run = &row[begin..(begin + LONGEST).min(columns.end)];
+            for (bounds, above) in self
+                .bounds
+                .chunks(BOUNDS)
+                .zip(self.above.chunks_mut(BOUNDS))
+            {
+                if T::bisect(self.kernel, run, bounds, above, &mut self.hits) {
+                    return true;
+                }
+                let first = self
+                    .targets
+                    .partition_point(|target| target.score < bounds[0]);
+                let targets = &self.targets[first..];
+                if self.hits.places().len() > run.len() / 8 {
+                    let of_group = targets
+                        .iter()
+                        .take_while(|t| t.score <= bounds[bounds.len() - 1]);
+                    for target in of_group {
+                        tallies[target.place] += equals(self.kernel, run, begin, target);
+                    }
+                    continue;
+                }
+                for &place in self.hits.places() {
+                    let place = place as usize;
+                    let score = T::widen(&run[place..=place], &mut self.scratch)[0];
+                    let equal = targets.partition_point(|target| target.score < score);
+                    for target in targets[equal..].iter().take_while(|t| t.score == score) {
+                        tallies[target.place].meet((begin + place) as u32, target.id);
+                    }
+                }
+            }
+        }
+        for target in &self.targets {
+            let number = self.bounds.partition_point(|bound| *bound < target.score);
+            tallies[target.place].greater += self.above[number];
+        }
+        false
+    }
+}
+
+/// Counts the scores of a run that equal the target's; its first id is `first`.
+fn equals<T: Stored>(kernel: Kernel, run: &[T], first: usize, target: &Target<T::Wide>) -> Tally {
+    let cut = (target.id as usize).clamp(first, first + run.len()) - first;
+    let [before, after] = [&run[..cut], &run[cut..]].map(|part| {
+        let counts = T::count_few(kernel, part, &[target.score]);
+        counts.at_least[0] - counts.above[0]
+    });
+    let itself = (first..first + run.len()).contains(&(target.id as usize));
+    Tally {
+        greater: 0,
+        before,
+        after: after - u32::from(itself),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@ use std::cmp::Ordering;
 
 use half::{bf16, f16};
 
-use crate::kernel::Kernel;
+use crate::kernel::{Counts, Hits, Kernel, bisect_plainly, count_plainly};
 use crate::matrix::View;
+use crate::rows::{Task, cut, over};
+use crate::selection::Selection;
 use crate::threads::Threads;
 use crate::{Error, Result};
 
@@ -63,36 +65,99 @@ impl Score for f64 {
 }
 
 /// An element of a score matrix: ranked as its [`Score`], returned as itself.
-pub trait Stored: Copy + Send + Sync {
+pub trait Stored: Copy + Default + Send + Sync {
     /// What it is ranked as; widening keeps the order.
     type Wide: Score;
+    /// Working memory of [`Stored::choose`].
+    type Chooser: Default + Send;
     /// The scores of a piece of a row; `scratch` holds them where they had to be widened.
     fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<Self::Wide>) -> &'a [Self::Wide];
+    /// [`Kernel::count_few`] for this type.
+    fn count_few(kernel: Kernel, scores: &[Self], bounds: &[Self::Wide]) -> Counts;
+    /// [`Kernel::bisect`] for this type.
+    fn bisect(
+        kernel: Kernel,
+        scores: &[Self],
+        bounds: &[Self::Wide],
+        above: &mut [u32],
+        hits: &mut Hits,
+    ) -> bool;
+    /// The places of the best `k` of a row, best first; `None` when a score is NaN.
+    fn choose<'a>(
+        chooser: &'a mut Self::Chooser,
+        kernel: Kernel,
+        row: &[Self],
+        k: usize,
+    ) -> Option<&'a [u32]>;
 }
-
-macro_rules! stored_as_itself {
-    ($($kind:ty),*) => {$(
-        impl Stored for $kind {
-            type Wide = $kind;
-            fn widen<'a>(piece: &'a [Self], _: &'a mut Vec<$kind>) -> &'a [$kind] {
-                piece
-            }
-        })*
-    };
-}
-stored_as_itself!(f32, f64);
 
 macro_rules! stored_as_f32 {
     ($($kind:ty),*) => {$(
         impl Stored for $kind {
             type Wide = f32;
+            type Chooser = Selection;
             fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<f32>) -> &'a [f32] {
                 <$kind as crate::matrix::Element>::widen(piece, scratch)
+            }
+            fn count_few(kernel: Kernel, scores: &[Self], bounds: &[f32]) -> Counts {
+                kernel.count_few(scores, bounds)
+            }
+            fn bisect(
+                kernel: Kernel,
+                scores: &[Self],
+                bounds: &[f32],
+                above: &mut [u32],
+                hits: &mut Hits,
+            ) -> bool {
+                kernel.bisect(scores, bounds, above, hits)
+            }
+            fn choose<'a>(
+                chooser: &'a mut Selection,
+                kernel: Kernel,
+                row: &[Self],
+                k: usize,
+            ) -> Option<&'a [u32]> {
+                (!chooser.best(kernel, row, k)).then_some(&chooser.columns)
             }
         })*
     };
 }
-stored_as_f32!(f16, bf16);
+stored_as_f32!(f32, f16, bf16);
+
+impl Stored for f64 {
+    type Wide = Self;
+    type Chooser = Vec<u32>;
+    fn widen<'a>(piece: &'a [Self], _: &'a mut Vec<Self>) -> &'a [Self] {
+        piece
+    }
+    fn count_few(_: Kernel, scores: &[Self], bounds: &[Self]) -> Counts {
+        count_plainly(scores, bounds)
+    }
+    fn bisect(
+        _: Kernel,
+        scores: &[Self],
+        bounds: &[Self],
+        above: &mut [u32],
+        hits: &mut Hits,
+    ) -> bool {
+        bisect_plainly(scores, bounds, above, hits)
+    }
+    fn choose<'a>(
+        chooser: &'a mut Vec<u32>,
+        kernel: Kernel,
+        row: &[Self],
+        k: usize,
+    ) -> Option<&'a [u32]> {
+        if Self::any_nan(kernel, row) {
+            return None;
+        }
+        let mut best = Best::new(k);
+        best.offer(kernel, row, Ids::From(0));
+        chooser.clear();
+        chooser.extend(best.sorted().into_iter().map(|item| item.1));
+        Some(chooser)
+    }
+}
 
 /// The passage ids of consecutive scores.
 #[derive(Debug, Clone, Copy)]
@@ -233,94 +298,9 @@ pub struct TopK<S> {
     pub ids: Vec<i64>,
 }
 
-/// Elements of a score matrix that are ranked between two calls of the progress callback.
-const BLOCK: usize = 1 << 24;
-/// Scores widened and ranked at a time.
-pub(crate) const PIECE: usize = 4096;
-/// Shortest part of a row worth a task of its own.
-const PART: usize = 1 << 16;
-
-/// Rows in blocks on the calling thread, and within a block (row, part of the row) tasks: the plan
-/// that the dense functions share.
-pub(crate) fn over_rows<T: Stored, W: Send>(
-    scores: &View<'_, T>,
-    threads: Option<usize>,
-    tick: &dyn Fn(usize, usize) -> bool,
-    start: impl Fn(usize) -> W,
-    take: impl Fn(&mut W, usize, u32, &[T::Wide]) + Sync,
-    mut finish: impl FnMut(usize, Vec<W>),
-) -> Result<()> {
-    let (rows, columns) = (scores.rows(), scores.columns());
-    let threads = Threads::new(threads, rows as u64 * columns as u64)?;
-    let kernel = Kernel::chosen()?;
-    let height = (BLOCK / columns.max(1)).clamp(1, rows.max(1));
-    for first in (0..rows).step_by(height) {
-        let block = first..(first + height).min(rows);
-        let parts = (2 * threads.count())
-            .div_ceil(block.len())
-            .min(columns / PART)
-            .max(1);
-        let length = columns.div_ceil(parts).max(1);
-        let mut tasks: Vec<Task<W>> = block
-            .clone()
-            .flat_map(|row| (0..parts).map(move |part| (row, part)))
-            .map(|(row, part)| Task {
-                row,
-                part,
-                nan: None,
-                state: start(row),
-            })
-            .collect();
-        threads.each(&mut tasks, |_, task| {
-            let row = scores.row(task.row);
-            let place = (task.part * length).min(columns)..((task.part + 1) * length).min(columns);
-            let mut scratch = Vec::new();
-            for begin in place.clone().step_by(PIECE) {
-                let piece = T::widen(&row[begin..(begin + PIECE).min(place.end)], &mut scratch);
-                if T::Wide::any_nan(kernel, piece) {
-                    task.nan = first_nan(piece).map(|offset| begin + offset);
-                    return;
-                }
-                take(&mut task.state, task.row, begin as u32, piece);
-            }
-        });
-        if let Some((row, column)) = tasks.iter().find_map(|task| Some((task.row, task.nan?))) {
-            return Err(nan_at(row, column));
-        }
-        let mut states = tasks
-            .into_iter()
-            .map(|task| (task.row, task.state))
-            .peekable();
-        while let Some((row, state)) = states.next() {
-            let mut of_row = vec![state];
-            while let Some((_, state)) = states.next_if(|(next, _)| *next == row) {
-                of_row.push(state);
-            }
-            finish(row, of_row);
-        }
-        if !tick(block.end, rows) {
-            return Err(Error::Interrupted);
-        }
-    }
-    Ok(())
-}
-
-struct Task<W> {
-    row: usize,
-    part: usize,
-    nan: Option<usize>,
-    state: W,
-}
-
 #[allow(clippy::eq_op)] // a value that differs from itself is NaN, in any of the types
 pub(crate) fn first_nan<S: PartialOrd>(scores: &[S]) -> Option<usize> {
     scores.iter().position(|score| score != score)
-}
-
-fn nan_at(row: usize, column: usize) -> Error {
-    Error::NotANumber(format!(
-        "scores[{row}, {column}] is NaN (query {row}, passage {column}); NaN has no rank"
-    ))
 }
 
 /// The `k` best columns of each row, score down, then id up; the smaller of `k` and the number of
@@ -340,29 +320,104 @@ pub fn topk<T: Stored>(
     k: usize,
     threads: Option<usize>,
     tick: &dyn Fn(usize, usize) -> bool,
-) -> Result<TopK<T::Wide>> {
-    let columns = k.min(scores.columns());
+) -> Result<TopK<T>> {
+    let (rows, columns) = (scores.rows(), scores.columns());
+    let k = k.min(columns);
     let kernel = Kernel::chosen()?;
-    let size = columns.saturating_mul(scores.rows());
-    let (mut values, mut ids) = (Vec::with_capacity(size), Vec::with_capacity(size));
-    over_rows(
-        scores,
-        threads,
-        tick,
-        |_| Best::new(columns),
-        |best, _, first, piece| best.offer(kernel, piece, Ids::From(first)),
-        |_, parts| {
-            for (value, id) in joined(parts) {
-                values.push(value);
-                ids.push(i64::from(id));
+    let threads = Threads::new(threads, rows as u64 * columns as u64)?;
+    let size = rows.saturating_mul(k);
+    // Asked for first, since an allocation that fails ends the process.
+    if Vec::<[i64; 2]>::new().try_reserve_exact(size).is_err() {
+        return Err(Error::InvalidArgument(format!(
+            "{k} passages for each of {rows} queries do not fit memory; ask for fewer"
+        )));
+    }
+    let mut best = TopK {
+        columns: k,
+        values: vec![T::default(); size],
+        ids: vec![0; size],
+    };
+    let (mut values, mut ids) = (&mut best.values[..], &mut best.ids[..]);
+    let mut tasks = Vec::new();
+    for (rows, part) in cut(rows, columns, &threads) {
+        // The first part of a row takes the row's place in the answer; what the others find goes there.
+        let height = if part.start == 0 { rows.len() } else { 0 };
+        let (own, others) = std::mem::take(&mut values).split_at_mut(height * k);
+        values = others;
+        let (own_ids, others) = std::mem::take(&mut ids).split_at_mut(height * k);
+        ids = others;
+        let output = Place {
+            values: own,
+            ids: own_ids,
+            found: Vec::new(),
+        };
+        tasks.push(Task {
+            rows,
+            columns: part,
+            output,
+        });
+    }
+    over(scores, &threads, &mut tasks, tick, |task| {
+        let mut chooser = T::Chooser::default();
+        task.rows.clone().enumerate().find_map(|(number, row)| {
+            let part = &scores.row(row)[task.columns.clone()];
+            let Some(found) = T::choose(&mut chooser, kernel, part, k) else {
+                return Some(row);
+            };
+            if part.len() == columns {
+                task.output.write(number * k, scores.row(row), found);
+            } else {
+                let first = task.columns.start as u32;
+                task.output
+                    .found
+                    .extend(found.iter().map(|place| first + place));
             }
-        },
-    )?;
-    Ok(TopK {
-        columns,
-        values,
-        ids,
-    })
+            None
+        })
+    })?;
+    let mut tasks = tasks
+        .into_iter()
+        .filter(|task| task.columns.len() < columns)
+        .peekable();
+    while let Some(mut task) = tasks.next() {
+        let row = scores.row(task.rows.start);
+        let mut found = std::mem::take(&mut task.output.found);
+        while let Some(next) = tasks.next_if(|next| next.rows == task.rows) {
+            found.extend(next.output.found);
+        }
+        let mut scratch = Vec::new();
+        let mut items: Vec<_> = found
+            .into_iter()
+            .map(|id| {
+                (
+                    T::widen(&row[id as usize..=id as usize], &mut scratch)[0],
+                    id,
+                )
+            })
+            .collect();
+        items.sort_unstable_by(better);
+        let found: Vec<u32> = items.into_iter().take(k).map(|item| item.1).collect();
+        task.output.write(0, row, &found);
+    }
+    Ok(best)
+}
+
+/// Where the answer of a task goes.
+struct Place<'a, T> {
+    values: &'a mut [T],
+    ids: &'a mut [i64],
+    /// The best ids of a part of a row.
+    found: Vec<u32>,
+}
+
+impl<T: Copy> Place<'_, T> {
+    fn write(&mut self, at: usize, row: &[T], found: &[u32]) {
+        let (values, ids) = (&mut self.values[at..], &mut self.ids[at..]);
+        for ((&id, value), out) in found.iter().zip(values).zip(ids) {
+            *value = row[id as usize];
+            *out = i64::from(id);
+        }
+    }
 }
 
 /// The best of several parts of one row.
@@ -430,7 +485,7 @@ mod tests {
 
     #[test]
     fn a_long_row_is_split_without_a_trace() {
-        let columns = 4 * PART + 17;
+        let columns = (1 << 20) + 17;
         let scores: Vec<f32> = (0..columns).map(|i| ((i * 7919) % 1000) as f32).collect();
         let view = View::contiguous(&scores, 1, columns).expect("fits");
         let one = topk(&view, 300, Some(1), &go_on).expect("no NaN");

@@ -1,6 +1,6 @@
 //! Dense top-k and ranks.
 
-use half::f16;
+use half::bf16;
 use hybrid_fast_core::ranks::{self as core, Positives, Tally, Ties};
 use hybrid_fast_core::topk::{Scores, topk as core_topk};
 use numpy::{PyArray1, PyReadonlyArray1};
@@ -21,10 +21,10 @@ pub(crate) fn topk<'py>(
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let held = Held::new(scores, "scores")?;
     macro_rules! best {
-        ($view:expr, $narrow:expr) => {{
+        ($view:expr, $given:expr) => {{
             let (view, rows) = ($view, $view.rows());
             let best = enter(py, None, move |tick| core_topk(&view, k, threads, tick))?;
-            let values: Vec<_> = $narrow(best.values);
+            let values: Vec<_> = $given(best.values);
             (
                 matrix(py, values, rows, best.columns)?.into_any(),
                 matrix(py, best.ids, rows, best.columns)?.into_any(),
@@ -34,10 +34,10 @@ pub(crate) fn topk<'py>(
     Ok(match held.scores("scores")? {
         Scores::F64(view) => best!(view, |values| values),
         Scores::F32(view) => best!(view, |values| values),
-        Scores::Bf16(view) => best!(view, |values| values),
-        // Widened from f16, so narrowing gives the same value back.
-        Scores::F16(view) => best!(view, |values: Vec<f32>| {
-            values.into_iter().map(f16::from_f32).collect()
+        Scores::F16(view) => best!(view, |values| values),
+        // NumPy has no type for these.
+        Scores::Bf16(view) => best!(view, |values: Vec<bf16>| {
+            values.into_iter().map(f32::from).collect()
         }),
     })
 }

@@ -4,18 +4,31 @@
 //! sets that the machine has, which is what makes calling them sound: `dispatched!` is the door, and
 //! the files of this folder hold the crate's only `unsafe`.
 
+mod bisect;
+mod collect;
+mod count;
 mod dense;
 mod int8;
+mod kth;
+mod maxima;
 mod tally;
 mod tile;
+mod wide;
 
 use crate::{Error, Result};
 
+pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
+pub use collect::Reached;
+pub use count::{Counts, FEW, count_plainly};
 pub use int8::{
     MOST_COLUMNS, PanelBytes, PanelStep, Quantised, QueryGroup, QueryStep, STEP, STRIPE,
 };
-pub use tally::{Bands, Counts, Golds, Sixteen};
+pub use kth::Halves;
+pub use maxima::{Maxima, WIDTH};
+pub use tally::{Bands, Golds, Sixteen, Standings};
 pub use tile::{GROUP, LANES, PANEL, Scores, inner_product};
+pub use wide::Lanes;
+pub(crate) use wide::prefetch;
 
 /// The environment variable that names the instruction set to use, for tests and comparisons.
 pub const VARIABLE: &str = "HYBRID_FAST_CPU";
@@ -144,6 +157,35 @@ macro_rules! dispatched {
     };
 }
 use dispatched;
+
+/// Ascending scores that have tripped up comparisons: infinities, both zeros, denormals, neighbours.
+#[cfg(test)]
+pub(crate) const LEVELS: [f32; 24] = [
+    f32::NEG_INFINITY,
+    f32::MIN,
+    -3.5,
+    -1.0,
+    -1e-7,
+    -f32::MIN_POSITIVE,
+    -1e-45,
+    -0.0,
+    0.0,
+    1e-45,
+    1e-40,
+    f32::MIN_POSITIVE,
+    1e-7,
+    0.25,
+    0.5,
+    0.500_000_06,
+    0.75,
+    1.0,
+    1.000_000_1,
+    2.0,
+    4.0,
+    65504.0,
+    f32::MAX,
+    f32::INFINITY,
+];
 
 #[cfg(test)]
 mod tests {

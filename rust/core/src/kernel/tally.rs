@@ -1,4 +1,4 @@
-//! Counts of passages ahead of the positives of one query, sixteen positives at a time.
+//! Standings of passages ahead of the positives of one query, sixteen positives at a time.
 
 use super::tile::{LANES, Scores};
 use super::{Isa, Kernel, dispatched};
@@ -17,7 +17,7 @@ pub struct Bands {
 
 /// Passages ahead of and level with each of sixteen positives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct Standings {
     /// Passages with a greater score.
     pub greater: Sixteen<u32>,
     /// Other passages with an equal score and a smaller id.
@@ -36,10 +36,10 @@ pub struct Golds {
 }
 
 dispatched! {
-    /// Counts one passage, whose exact score is known, for those positives whose band holds its `value`.
-    settle, settle_avx2, settle_avx512 = settle_body(value: f32, score: f32, id: u32, bands: &Bands, golds: &Golds, counts: &mut Counts);
+    /// Standings one passage, whose exact score is known, for those positives whose band holds its `value`.
+    settle, settle_avx2, settle_avx512 = settle_body(value: f32, score: f32, id: u32, bands: &Bands, golds: &Golds, counts: &mut Standings);
     /// Adds counts, and those of positives labelled `label` to `pool` as well.
-    add, add_avx2, add_avx512 = add_body(here: &Counts, labels: &Sixteen<u32>, label: u32, all: &mut Counts, pool: &mut Counts);
+    add, add_avx2, add_avx512 = add_body(here: &Standings, labels: &Sixteen<u32>, label: u32, all: &mut Standings, pool: &mut Standings);
 }
 
 #[inline(always)]
@@ -52,7 +52,14 @@ fn at_least_body(values: &Scores, bound: f32) -> u64 {
 }
 
 #[inline(always)]
-fn settle_body(value: f32, score: f32, id: u32, bands: &Bands, golds: &Golds, counts: &mut Counts) {
+fn settle_body(
+    value: f32,
+    score: f32,
+    id: u32,
+    bands: &Bands,
+    golds: &Golds,
+    counts: &mut Standings,
+) {
     for lane in 0..LANES {
         let open = (value >= bands.low[lane]) & !(value > bands.high[lane]);
         let level = open & (score == golds.scores[lane]);
@@ -63,7 +70,13 @@ fn settle_body(value: f32, score: f32, id: u32, bands: &Bands, golds: &Golds, co
 }
 
 #[inline(always)]
-fn add_body(here: &Counts, labels: &Sixteen<u32>, label: u32, all: &mut Counts, pool: &mut Counts) {
+fn add_body(
+    here: &Standings,
+    labels: &Sixteen<u32>,
+    label: u32,
+    all: &mut Standings,
+    pool: &mut Standings,
+) {
     for lane in 0..LANES {
         let own = u32::from(labels[lane] == label);
         all.greater[lane] += here.greater[lane];
@@ -90,7 +103,7 @@ impl Kernel {
         }
     }
 
-    /// Counts, among the values that `bits` names, those certainly above each positive, and returns
+    /// Standings, among the values that `bits` names, those certainly above each positive, and returns
     /// the bits of those that lie in the band of one.
     #[allow(unsafe_code)] // calls of functions compiled for more instructions
     pub fn above(
@@ -220,7 +233,7 @@ mod tests {
             let bands = Bands { low: golds.scores.map(|s| s - width), high: golds.scores.map(|s| s + width) };
             let labels = std::array::from_fn(|i| i as u32 % 3);
             for kernel in Kernel::available() {
-                let (mut counts, mut expected) = (Counts::default(), Counts::default());
+                let (mut counts, mut expected) = (Standings::default(), Standings::default());
                 let open = kernel.above(&values, bits, &bands, &mut counts.greater);
                 prop_assert_eq!(open, above_body(&values, bits, &bands, &mut expected.greater));
                 for (place, value) in values.iter().enumerate() {
@@ -233,7 +246,7 @@ mod tests {
                     let above = (0..PANEL).filter(|&p| bits >> p & 1 == 1 && values[p] > golds.scores[gold] + width);
                     prop_assert_eq!(counts.greater[gold] as usize, above.count());
                 }
-                let mut settled = Counts::default();
+                let mut settled = Standings::default();
                 kernel.settle(values[0], values[0], id, &bands, &golds, &mut settled);
                 for gold in 0..LANES {
                     let level = values[0] == golds.scores[gold];
@@ -242,7 +255,7 @@ mod tests {
                     let between = values[0] > golds.scores[gold] && values[0] <= bands.high[gold];
                     prop_assert_eq!(settled.greater[gold], u32::from(between));
                 }
-                let (mut all, mut pool) = (counts, Counts::default());
+                let (mut all, mut pool) = (counts, Standings::default());
                 kernel.add(&counts, &labels, 1, &mut all, &mut pool);
                 for gold in 0..LANES {
                     prop_assert_eq!(all.greater[gold], 2 * counts.greater[gold]);

@@ -1,7 +1,7 @@
 //! The positives of each query, sixteen side by side, and what is counted for them.
 
 use super::Targets;
-use crate::kernel::{Counts, Golds as SixteenGolds, LANES, Sixteen};
+use crate::kernel::{Golds as SixteenGolds, LANES, Sixteen, Standings};
 use crate::ranks::Tally;
 
 /// Sixteen positives of one query, in ascending order of score.
@@ -16,8 +16,8 @@ pub(super) struct Sixteenth {
 /// What was counted for sixteen positives: over all passages and in the pool of each.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counted {
-    pub(super) all: Counts,
-    pub(super) pool: Counts,
+    pub(super) all: Standings,
+    pub(super) pool: Standings,
 }
 
 /// The positives of all queries.
@@ -86,7 +86,7 @@ impl Golds {
     }
 }
 
-fn tally(counts: &Counts, lane: usize) -> Tally {
+fn tally(counts: &Standings, lane: usize) -> Tally {
     Tally {
         greater: counts.greater[lane],
         before: counts.before[lane],

@@ -100,7 +100,7 @@ pub struct Found {
 }
 
 /// Panels worked on between two waits of all threads.
-const CHUNK: usize = 32;
+const CHUNK: usize = 128;
 /// Multiply-adds between two calls of the progress callback.
 const STEP: usize = 1 << 32;
 /// Most queries in a task: their bytes stay in the second-level cache beside a panel.

@@ -7,7 +7,7 @@ use super::coarse::{CoarsePanel, CoarseQueries};
 use super::golds::{Counted, Golds, Sixteenth};
 use super::panels::{Panel, Visit};
 use super::shortlist::Shortlist;
-use crate::kernel::{Bands, Counts, GROUP, Kernel, PANEL, Scores};
+use crate::kernel::{Bands, GROUP, Kernel, PANEL, Scores, Standings};
 use crate::matrix::Embeddings;
 
 /// The queries of one task: each has its list and counts.
@@ -316,7 +316,7 @@ impl Scan<'_> {
                 low: entry.golds.scores.map(|score| seen.below(score)),
                 high: entry.golds.scores.map(|score| seen.above(score)),
             };
-            let mut here = Counts::default();
+            let mut here = Standings::default();
             let open = self
                 .kernel
                 .above(seen.values, bits, &bands, &mut here.greater);

@@ -1,0 +1,166 @@
+"""Passages in one or several matrices, the shards of one corpus: searched in turn, exact over all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._core import score_positives as core_score_positives
+from ._core import topk as core_topk
+from .arrays import Matrix
+from .errors import InvalidShape
+from .memory_maps import read_ahead, read_in_order
+from .progress import Progress
+
+
+class Targets(NamedTuple):
+    """Positives to rank, ids in the whole corpus."""
+
+    indptr: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    pools: NDArray[np.uint32] | None
+
+
+Found: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]
+"""Ids, scores, passages ahead of each target, and those of its own pool."""
+
+
+class Scorer(Protocol):
+    """What computes scores: the compiled core, or a device."""
+
+    @property
+    def name(self) -> str:
+        """The device, as callers name it."""
+        ...
+
+    def matrix(self, value: Matrix, name: str) -> Any:
+        """Return checked embeddings as the other methods take them."""
+        ...
+
+    def score_positives(
+        self, queries: Any, passages: Any, indptr: NDArray[np.int64], ids: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return the score of each positive; ids are rows of ``passages``."""
+        ...
+
+    def search(
+        self,
+        queries: Any,
+        passages: Any,
+        k: int,
+        first_id: int,
+        corpus: int,
+        pools: NDArray[np.uint32] | None,
+        targets: Targets | None,
+        progress: Progress | None,
+    ) -> Found:
+        """Return the best of these passages, which are ``first_id`` onwards of ``corpus``, and the counts."""
+        ...
+
+
+def opened(scorer: Scorer, passages: Matrix | Sequence[Matrix]) -> tuple[Any, ...]:
+    """Return the shards that ``passages`` is: one matrix, or the matrices of a list or tuple."""
+    if not isinstance(passages, list | tuple) or not any(getattr(part, "ndim", 0) == 2 for part in passages):
+        return (scorer.matrix(passages, "passages"),)
+    return tuple(scorer.matrix(part, f"passages[{number}]") for number, part in enumerate(passages))
+
+
+def check_dimensions(queries: Any, parts: Sequence[Any]) -> None:
+    """Refuse shards whose rows are not as long as the queries.
+
+    Raises:
+        InvalidShape: names the shard.
+    """
+    for number, part in enumerate(parts):
+        if part.shape[1] != queries.shape[1]:
+            shard = f" of shard {number}" if len(parts) > 1 else ""
+            raise InvalidShape(
+                f"queries have {queries.shape[1]} dimensions, passages{shard} have {part.shape[1]}"
+            )
+
+
+def check_positives(queries: int, corpus: int, indptr: NDArray[np.int64], ids: NDArray[np.int64]) -> None:
+    """Refuse positives that do not fit; the core's own check, reached with rows of no length."""
+    core_score_positives(
+        np.empty((queries, 0), dtype=np.float32), np.empty((corpus, 0), dtype=np.float32), indptr, ids, 1
+    )
+
+
+def score_over(
+    scorer: Scorer, queries: Any, parts: Sequence[Any], indptr: NDArray[np.int64], ids: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the score of each positive, from the shard that holds it."""
+    scores = np.empty(len(ids), dtype=np.float32)
+    start = 0
+    for part in parts:
+        here = (ids >= start) & (ids < start + len(part))
+        if here.any():
+            before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(here, dtype=np.int64)])
+            scores[here] = scorer.score_positives(queries, part, before[indptr], ids[here] - start)
+        start += len(part)
+    return scores
+
+
+def search_over(
+    scorer: Scorer,
+    queries: Any,
+    parts: Sequence[Any],
+    k: int,
+    pools: NDArray[np.uint32] | None,
+    targets: Targets | None,
+    threads: int | None,
+    progress: Progress | None = None,
+) -> Found:
+    """Search the shards one after another; the same as one search over all of them put together."""
+    starts = [0, *np.cumsum([len(part) for part in parts]).tolist()]
+    wanted = 0 if targets is None else len(targets.ids)
+    ahead = np.zeros(wanted, dtype=np.int64)
+    pool_ahead = np.zeros(wanted if pools is not None else 0, dtype=np.int64)
+    ids = np.zeros((len(queries), 0), dtype=np.int64)
+    scores = np.zeros((len(queries), 0), dtype=np.float32)
+    for number, part in enumerate(parts):
+        start, stop = starts[number], starts[number + 1]
+        if number + 1 < len(parts):
+            read_ahead(parts[number + 1])
+        own = None if pools is None else pools[start:stop]
+        report = progress
+        if progress is not None and len(parts) > 1:
+            report = _Share(progress, start, stop, starts[-1])
+        with read_in_order(part):
+            found = scorer.search(queries, part, k, start, starts[-1], own, targets, report)
+        ids, scores = joined([ids, found[0]], [scores, found[1]], k, threads)
+        if targets is not None:
+            ahead += found[2]
+            if pools is not None:
+                pool_ahead += found[3]
+    return ids, scores, ahead, pool_ahead
+
+
+class _Share:
+    """Progress of one shard as progress in passages of the corpus."""
+
+    def __init__(self, progress: Progress, start: int, stop: int, total: int) -> None:
+        self.progress, self.start, self.stop, self.total = progress, start, stop, total
+
+    def __call__(self, done: int, total: int, /) -> object:
+        return self.progress(self.start + (self.stop - self.start) * done // max(total, 1), self.total)
+
+
+def joined(
+    ids: Sequence[NDArray[np.int64]], scores: Sequence[NDArray[np.float32]], k: int, threads: int | None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Join top-k lists of shards, given in the order of the corpus.
+
+    Each list is in the total order and ids grow from list to list, so that of equal scores the one
+    further left has the smaller id.
+    """
+    filled = [place for place, part in enumerate(scores) if part.shape[1]]
+    if len(filled) < 2:
+        chosen = filled[0] if filled else -1
+        return ids[chosen][:, :k], scores[chosen][:, :k]
+    values, columns = core_topk(np.hstack(scores), k, threads)
+    return np.take_along_axis(np.hstack(ids), columns, axis=1), values

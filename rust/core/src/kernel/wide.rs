@@ -1,0 +1,106 @@
+//! Sixteen scores at a time: loads that widen to `f32`, and asking for memory ahead of its use.
+
+use crate::matrix::Element;
+use half::{bf16, f16};
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
+/// How far ahead of the loads memory is asked for, in bytes. Without it a core that compares
+/// more than it loads keeps too few reads under way.
+#[cfg(target_arch = "x86_64")]
+pub(super) const AHEAD: usize = 2048;
+
+/// A stored score whose rows the kernels read: it widens to `f32` in a register.
+#[allow(unsafe_code)] // the contract below
+pub trait Lanes: Element + 'static {
+    /// This score as `f32`.
+    fn wide(self) -> f32;
+
+    /// Sixteen consecutive scores.
+    ///
+    /// # Safety
+    /// `at` must be valid for reads of 16 elements, on a machine with AVX-512 F, BW and VL.
+    #[cfg(target_arch = "x86_64")]
+    #[doc(hidden)]
+    unsafe fn sixteen(at: *const Self) -> __m512;
+
+    /// The scores whose bits are set in `mask`, zeros elsewhere.
+    ///
+    /// # Safety
+    /// As for [`Lanes::sixteen`], only for the elements in `mask`.
+    #[cfg(target_arch = "x86_64")]
+    #[doc(hidden)]
+    unsafe fn some(at: *const Self, mask: u16) -> __m512;
+}
+
+macro_rules! lanes {
+    ($kind:ty, $at:ident, $mask:ident => $sixteen:expr, $some:expr) => {
+        #[allow(unsafe_code)] // the trait's contract
+        impl Lanes for $kind {
+            #[inline]
+            fn wide(self) -> f32 {
+                f32::from(self)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            unsafe fn sixteen($at: *const Self) -> __m512 {
+                // SAFETY: the caller's contract.
+                unsafe { $sixteen }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+            unsafe fn some($at: *const Self, $mask: u16) -> __m512 {
+                // SAFETY: the caller's contract.
+                unsafe { $some }
+            }
+        }
+    };
+}
+
+lanes!(f32, at, mask => _mm512_loadu_ps(at), _mm512_maskz_loadu_ps(mask, at));
+lanes!(f16, at, mask =>
+    _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())),
+    _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at.cast())));
+lanes!(bf16, at, mask =>
+    from_bf16(_mm256_loadu_si256(at.cast())),
+    from_bf16(_mm256_maskz_loadu_epi16(mask, at.cast())));
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn from_bf16(bits: __m256i) -> __m512 {
+    _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(bits)))
+}
+
+/// Asks for the memory of `item`, which will be read soon.
+#[inline]
+pub(crate) fn prefetch<T>(item: &T) {
+    ask(std::ptr::from_ref(item));
+}
+
+/// Asks for the memory [`AHEAD`] of `length` elements from `at` on.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn ask_ahead<T>(at: *const T, length: usize) {
+    let at = at.cast::<u8>().wrapping_add(AHEAD);
+    for line in (0..length * size_of::<T>()).step_by(64) {
+        ask(at.wrapping_add(line));
+    }
+}
+
+#[inline(always)]
+#[allow(unsafe_code)] // a hint
+fn ask<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing and never faults, past the end of the data too.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
