@@ -44,6 +44,64 @@ def test_ids_scores_and_ranks_are_written(files, capsys):
     assert [path.name for path in out.parent.iterdir()] == ["run.npz"]
 
 
+def test_several_files_are_the_shards_of_one_corpus(files, capsys):
+    folder, q, p = files
+    np.save(folder / "first.npy", p[:20])
+    np.save(folder / "second.npy", p[20:])
+    out = folder / "run.npz"
+    shards = ("--passages", folder / "first.npy", folder / "second.npy", "--precision", "f32")
+    golds = ("--positives", folder / "golds.txt", "--device", "cpu")
+    assert run("--queries", folder / "q.npy", *shards, *golds, "--k", 9, "--out", out) == 0
+    written = np.load(out)
+    expected = hf.search(q, p, 9, positives=[[3, 4], [], [1], [2], [0], [49]])
+    assert (written["ids"] == expected.ids).all()
+    assert (written["scores"] == expected.scores).all()
+    assert (written["ranks"] == expected.ranks.values).all()
+    (folder / "search.toml").write_text(
+        f'queries = "{folder}/q.npy"\npassages = ["{folder}/first.npy", "{folder}/second.npy"]\nk = 3\n'
+    )
+    assert run("--config", folder / "search.toml", "--out", out) == 0
+    assert (np.load(out)["ids"] == expected.ids[:, :3]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--device", "tpu"), "device is 'tpu', expected 'cpu', 'cuda' or 'cuda:<number>'"),
+        (("--device", "cuda:99"), "device='cuda:99'"),
+        (("--precision", "int8"), 'Choose from: "auto", "f32"'),
+        (("--passages", "p.npy", "gone.npy"), "No such file or directory: gone.npy"),
+        (("--passages", "p.npy", "q.txt"), "q.txt is not a whole NumPy file"),
+        (("--passages", "p.npy", "wide.npy"), "queries have 12 dimensions, passages of shard 1 have 13"),
+        (("--passages",), "passages is empty, expected a matrix or the matrices of a corpus's shards"),
+    ],
+)
+def test_options_that_cannot_be_are_one_sentence(files, capsys, monkeypatch, options, message):
+    folder, _, _ = files
+    monkeypatch.chdir(folder)
+    (folder / "q.txt").write_text("text")
+    np.save("wide.npy", np.ones((3, 13), dtype="f4"))
+    given = options if "--passages" in options else ("--passages", "p.npy", *options)
+    assert run("--queries", "q.npy", *given, "--out", "run.npz") == 2
+    error = capsys.readouterr().err
+    assert message in " ".join(error.replace("│", " ").split())
+    assert "Traceback" not in error
+    assert not (folder / "run.npz").exists()
+
+
+def test_ctrl_c_writes_nothing(files, monkeypatch):
+    folder, _, _ = files
+    before = sorted(folder.iterdir())
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hybrid_fast.searching.search_over", interrupted)
+    paths = ("--queries", folder / "q.npy", "--passages", folder / "p.npy", "--out", folder / "run.npz")
+    assert run(*paths) == 130
+    assert sorted(folder.iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

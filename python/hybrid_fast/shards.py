@@ -63,8 +63,16 @@ class Scorer(Protocol):
 
 
 def opened(scorer: Scorer, passages: Matrix | Sequence[Matrix]) -> tuple[Any, ...]:
-    """Return the shards that ``passages`` is: one matrix, or the matrices of a list or tuple."""
-    if not isinstance(passages, list | tuple) or not any(getattr(part, "ndim", 0) == 2 for part in passages):
+    """Return the shards that ``passages`` is: one matrix, or the matrices of a list or tuple.
+
+    Raises:
+        InvalidShape: no shards.
+    """
+    several = isinstance(passages, list | tuple)
+    if several and not passages:
+        raise InvalidShape("passages is empty, expected a matrix or the matrices of a corpus's shards")
+    # Rows of one matrix may come in a list as well.
+    if not several or not any(getattr(part, "ndim", 0) == 2 for part in passages):
         return (scorer.matrix(passages, "passages"),)
     return tuple(scorer.matrix(part, f"passages[{number}]") for number, part in enumerate(passages))
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "plan": "Show the batches a training run would draw, without training.",
     "train": "Fine-tune an encoder on ratio-controlled batches.",
     "evaluate": "Evaluate an encoder in the monolingual, cross-lingual and multilingual settings.",
-    "search": "Search a file of passage embeddings for the best passages of each query.",
+    "search": "Search files of passage embeddings for the best passages of each query.",
     "sweep": "Train at several ratios and seeds under equal conditions; resumes when interrupted.",
     "report": "Write the report of a sweep: one HTML page, its figures and tables.",
     "demo": "Run a small sweep on the embedded corpus and encoder, offline, and write its report.",

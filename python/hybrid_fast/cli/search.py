@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,25 +16,32 @@ if TYPE_CHECKING:
 def search(
     *,
     queries: Path,
-    passages: Path,
+    passages: Annotated[tuple[Path, ...], Parameter(negative=())],
     k: int = 100,
     positives: Path | None = None,
     measures: tuple[str, ...] = ("AP", "RR@10", "nDCG@10", "R@100"),
+    precision: Literal["auto", "f32"] = "auto",
+    device: str = "cpu",
     threads: int | None = None,
     out: Path,
 ) -> None:
-    """Search a file of passage embeddings for the best passages of each query, by inner product.
+    """Search files of passage embeddings for the best passages of each query, by inner product.
 
-    Embeddings are NumPy files (.npy) of float32 or float16, one row each, and are read memory-mapped.
-    The written .npz holds ids and scores, and with --positives also ranks and their indptr.
+    Embeddings are NumPy files (.npy) of float32 or float16, one row each, and are read memory-mapped, so
+    that they may exceed memory. Several files of passages are the shards of one corpus: rows are numbered
+    through them in the order given. The written .npz holds ids and scores, and with --positives also
+    ranks and their indptr; an interrupted search writes nothing.
 
     Args:
         queries: Query embeddings (.npy).
-        passages: Passage embeddings (.npy).
+        passages: Passage embeddings (.npy), one file or several.
         k: Passages to keep per query.
         positives: Text file with one line per query: the row numbers of its relevant passages,
             separated by spaces; an empty line where there are none.
         measures: Names as in ir_measures, printed with --positives.
+        precision: How scores are computed: auto may filter in low precision first, f32 does not; the answer
+            is the same.
+        device: cpu, cuda, or one of several as cuda:1; on a GPU scores differ in the last bits.
         threads: CPU threads; default: all.
         out: File to write (.npz).
     """
@@ -47,9 +56,11 @@ def search(
         task = bars.add_task("Searching", total=None)
         found = find(
             _open(queries),
-            _open(passages),
+            [_open(path) for path in passages],
             k,
             positives=golds,
+            precision=precision,
+            device=device,
             threads=threads,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
