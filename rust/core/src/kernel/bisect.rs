@@ -54,7 +54,9 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected, and
             // the lengths were checked above.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512(scores, bounds, above, hits) },
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
+                avx512(scores, bounds, above, hits)
+            },
         }
     }
 }

@@ -73,7 +73,7 @@ impl Kernel {
             Isa::Avx2 => unsafe { avx2(row, (blocks, depth), bound, reached) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe {
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
                 avx512(row, (blocks, depth), bound, reached);
             },
         }

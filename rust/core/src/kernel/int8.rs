@@ -3,6 +3,7 @@
 //! Passages are bytes offset by 128, queries signed bytes, four columns a step: what VNNI multiplies
 //! and adds at four times the rate of `f32`. Sums of whole numbers are exact, so every kernel agrees.
 
+use super::amx::FINER;
 use super::tile::{GROUP, LANES, PANEL, Scores, filled};
 use super::{Isa, Kernel, dispatched};
 
@@ -27,7 +28,9 @@ pub struct Quantised {
     pub most: f32,
     /// Sum of squares of the centred row; not finite when the row is not, or is huge.
     pub squares: f32,
-    /// Sum of squares of what the bytes miss of the centred row.
+    /// Sum of squares of what the first bytes miss of the centred row.
+    pub first_missed: f32,
+    /// Sum of squares of what all bytes miss of it.
     pub missed: f32,
     /// Inner product of the row as given with the other side's centre.
     pub bias: f32,
@@ -35,18 +38,26 @@ pub struct Quantised {
 
 dispatched! {
     /// Rounds `row − centre` to whole multiples of a scale, at most 127 either way, and writes them to
-    /// `bytes`, which is filled up with zeros. Sums are taken in [`LANES`] lanes of `f32`.
-    quantise, quantise_avx2, quantise_avx512 = quantise_body(row: &[f32], centre: &[f32], other: &[f32], bytes: &mut [i8]) -> Quantised;
-    /// Lays rows of bytes side by side: columns `4 · i` to `4 · i + 3` of row `r` come to step `i`,
-    /// place `first + r`, offset by 128.
-    interleave, interleave_avx2, interleave_avx512 = interleave_body(rows: &[i8], first: usize, steps: &mut [PanelStep]);
+    /// `bytes`; what is left comes to `second` in steps [`FINER`] times smaller, unless that is empty.
+    /// Both are filled up with zeros. Sums are taken in [`LANES`] lanes of `f32`.
+    quantise, quantise_avx2, quantise_avx512 = quantise_body(row: &[f32], centre: &[f32], other: &[f32], bytes: &mut [i8], second: &mut [i8]) -> Quantised;
+    /// Lays [`STRIPE`] rows of bytes side by side in steps of `width` passages: columns `4 · i` to
+    /// `4 · i + 3` of row `r` come to step `i`, place `first + r`, with the bits of `flip` turned over
+    /// (128 makes signed bytes offset ones).
+    interleave, interleave_avx2, interleave_avx512 = interleave_body(rows: &[i8], flip: u8, first: usize, width: usize, steps: &mut [[u8; STEP]]);
 }
 
 /// Below this magnitude squares lose digits, and the scale its inverse.
 const SMALLEST: f32 = 1e-30;
 
 #[inline(always)]
-fn quantise_body(row: &[f32], centre: &[f32], other: &[f32], bytes: &mut [i8]) -> Quantised {
+fn quantise_body(
+    row: &[f32],
+    centre: &[f32],
+    other: &[f32],
+    bytes: &mut [i8],
+    second: &mut [i8],
+) -> Quantised {
     let mut most = [0f32; LANES];
     let mut squares = [0f32; LANES];
     let mut bias = [0f32; LANES];
@@ -66,55 +77,88 @@ fn quantise_body(row: &[f32], centre: &[f32], other: &[f32], bytes: &mut [i8]) -
     } else {
         (most / 127.0, 127.0 / most)
     };
-    let mut missed = [0f32; LANES];
+    let (mut first_missed, mut missed) = ([0f32; LANES], [0f32; LANES]);
     let (rows, rest) = row.as_chunks::<LANES>();
     let (centres, centre_rest) = centre.as_chunks::<LANES>();
-    let (chunks, tail) = bytes.as_chunks_mut::<LANES>();
-    let mut chunks = chunks.iter_mut();
-    for ((row, centre), out) in rows.iter().zip(centres).zip(&mut chunks) {
-        *out = round(row, centre, scale, inverse, &mut missed);
+    let coarse = (scale, inverse);
+    let fine = (scale / FINER, inverse * FINER);
+    for (number, (row, centre)) in rows.iter().zip(centres).enumerate() {
+        let mut values = difference(row, centre);
+        put_lanes(bytes, number, round(&mut values, coarse, &mut first_missed));
+        if !second.is_empty() {
+            put_lanes(second, number, round(&mut values, fine, &mut missed));
+        }
     }
-    let left = chunks.next().map_or(tail, |chunk| &mut chunk[..]);
-    let last = round(
-        &filled(rest),
-        &filled(centre_rest),
-        scale,
-        inverse,
-        &mut missed,
-    );
-    left.copy_from_slice(&last[..left.len()]);
+    if !rest.is_empty() {
+        let mut values = difference(&filled(rest), &filled(centre_rest));
+        put_lanes(
+            bytes,
+            rows.len(),
+            round(&mut values, coarse, &mut first_missed),
+        );
+        if !second.is_empty() {
+            put_lanes(second, rows.len(), round(&mut values, fine, &mut missed));
+        }
+    }
+    let after = row.len().next_multiple_of(LANES);
+    bytes.iter_mut().skip(after).for_each(|byte| *byte = 0);
+    second.iter_mut().skip(after).for_each(|byte| *byte = 0);
     let sum = |lanes: [f32; LANES]| lanes.into_iter().sum::<f32>();
+    let first_missed = sum(first_missed);
     Quantised {
         scale,
         most,
         squares: sum(squares),
-        missed: sum(missed),
+        first_missed,
+        missed: if second.is_empty() {
+            first_missed
+        } else {
+            sum(missed)
+        },
         bias: sum(bias),
+    }
+}
+
+#[inline(always)]
+fn difference(row: &[f32; LANES], centre: &[f32; LANES]) -> [f32; LANES] {
+    let mut values = [0f32; LANES];
+    for lane in 0..LANES {
+        values[lane] = row[lane] - centre[lane];
+    }
+    values
+}
+
+/// Writes the bytes of all lanes, as many as there is room for.
+#[inline(always)]
+fn put_lanes(bytes: &mut [i8], number: usize, lanes: [i8; LANES]) {
+    let start = number * LANES;
+    if let Some(room) = bytes.get_mut(start..start + LANES) {
+        room.copy_from_slice(&lanes);
+    } else {
+        let room = &mut bytes[start..];
+        let count = room.len();
+        room.copy_from_slice(&lanes[..count]);
     }
 }
 
 /// Adding and taking away 1.5 · 2²³ rounds to a whole number, ties to even, and leaves it in the low bits.
 const ROUNDING: f32 = 12_582_912.0;
 
-/// Rounds the columns of all lanes. Each loop is one instruction, which the compiler gives one register.
+/// Rounds the values of all lanes and leaves in them what the bytes miss. Each loop is one instruction,
+/// which the compiler gives one register.
 #[inline(always)]
 fn round(
-    row: &[f32; LANES],
-    centre: &[f32; LANES],
-    scale: f32,
-    inverse: f32,
+    values: &mut [f32; LANES],
+    (scale, inverse): (f32, f32),
     missed: &mut [f32; LANES],
 ) -> [i8; LANES] {
-    let (mut values, mut shifted, mut bytes) = ([0f32; LANES], [0f32; LANES], [0i8; LANES]);
-    for lane in 0..LANES {
-        values[lane] = row[lane] - centre[lane];
-    }
+    let (mut shifted, mut bytes) = ([0f32; LANES], [0i8; LANES]);
     for lane in 0..LANES {
         shifted[lane] = values[lane].mul_add(inverse, ROUNDING);
     }
     for lane in 0..LANES {
-        let left = (shifted[lane] - ROUNDING).mul_add(-scale, values[lane]);
-        missed[lane] = left.mul_add(left, missed[lane]);
+        values[lane] = (shifted[lane] - ROUNDING).mul_add(-scale, values[lane]);
+        missed[lane] = values[lane].mul_add(values[lane], missed[lane]);
     }
     for lane in 0..LANES {
         bytes[lane] = shifted[lane].to_bits() as u8 as i8;
@@ -126,13 +170,13 @@ fn round(
 pub const STRIPE: usize = 16;
 
 #[inline(always)]
-fn interleave_body(rows: &[i8], first: usize, steps: &mut [PanelStep]) {
+fn interleave_body(rows: &[i8], flip: u8, first: usize, width: usize, steps: &mut [[u8; STEP]]) {
     let (fours, _) = rows.as_chunks::<STEP>();
-    let length = steps.len();
-    for (number, step) in steps.iter_mut().enumerate() {
+    let length = steps.len() / width;
+    for (number, step) in steps.chunks_exact_mut(width).enumerate() {
         let out = &mut step[first..first + STRIPE];
         for (row, out) in out.iter_mut().enumerate() {
-            *out = fours[row * length + number].map(|byte| byte as u8 ^ 0x80);
+            *out = fours[row * length + number].map(|byte| byte as u8 ^ flip);
         }
     }
 }
@@ -166,7 +210,7 @@ impl Kernel {
     pub fn has_fast_products(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {
-            self.0 == Isa::Avx512Vnni
+            self.0 >= Isa::Avx512Vnni
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
@@ -189,7 +233,9 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes this variant only where these features were detected.
-            Isa::Avx512Vnni => unsafe { vnni::approximate(group, panel, bounds, scores) },
+            Isa::Avx512Vnni | Isa::Amx => unsafe {
+                vnni::approximate(group, panel, bounds, scores)
+            },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes this variant only where these features were detected.
             Isa::Avx512 => unsafe { approximate_avx512(group, panel, bounds, scores) },
@@ -401,22 +447,30 @@ mod tests {
         #[test]
         fn bytes_and_what_they_miss_make_up_the_row(
             row in prop::collection::vec(-1f32..1.0, 0..80),
-            scale in prop::sample::select(vec![1e-28f32, 1e-3, 1.0, 1e15]),
+            scale in prop::sample::select(vec![1e-25f32, 1e-3, 1.0, 1e15]),
+            two in any::<bool>(),
         ) {
             let row: Vec<f32> = row.into_iter().map(|value| value * scale).collect();
             let centre: Vec<f32> = row.iter().rev().map(|value| value / 3.0).collect();
             for kernel in Kernel::available() {
-                let mut bytes = vec![7i8; row.len().next_multiple_of(STEP)];
-                let told = kernel.quantise(&row, &centre, &centre, &mut bytes);
-                let mut missed = 0.0;
+                let length = if two { row.len().next_multiple_of(64) } else { row.len().next_multiple_of(STEP) };
+                let (mut bytes, mut second) = (vec![7i8; length], vec![7i8; if two { length } else { 0 }]);
+                let told = kernel.quantise(&row, &centre, &centre, &mut bytes, &mut second);
+                let (mut first_missed, mut missed) = (0.0, 0.0);
+                let unit = f64::from(told.scale);
                 for (place, byte) in bytes.iter().enumerate() {
                     let value = if place < row.len() { row[place] - centre[place] } else { 0.0 };
-                    let left = f64::from(value) - f64::from(told.scale) * f64::from(*byte);
-                    prop_assert!(left.abs() <= f64::from(told.scale) * 0.500_01 && *byte > i8::MIN);
+                    let left = f64::from(value) - unit * f64::from(*byte);
+                    prop_assert!(left.abs() <= unit * 0.500_02 && *byte > i8::MIN);
                     prop_assert!(value.abs() <= told.most && (place < row.len() || *byte == 0));
-                    missed += left * left;
+                    first_missed += left * left;
+                    let finer = second.get(place).copied().unwrap_or(0);
+                    let last = left - unit / f64::from(FINER) * f64::from(finer);
+                    prop_assert!(!two || last.abs() <= unit / 254.0 * 0.500_1 && finer > i8::MIN);
+                    missed += last * last;
                 }
-                let close = |told: f32, exact: f64| (f64::from(told) - exact).abs() <= exact * 1e-5 + 1e-40;
+                let close = |told: f32, exact: f64| (f64::from(told) - exact).abs() <= exact * 1e-2 + 1e-40;
+                prop_assert!(close(told.first_missed, first_missed), "{} {first_missed}", told.first_missed);
                 prop_assert!(close(told.missed, missed), "{} {missed}", told.missed);
             }
         }

@@ -18,7 +18,7 @@ impl Kernel {
     pub fn kth_greatest(self, scores: &mut Vec<f32>, k: usize, halves: &mut Halves) -> f32 {
         assert!((1..=scores.len()).contains(&k), "no such place");
         #[cfg(target_arch = "x86_64")]
-        if matches!(self.0, Isa::Avx512 | Isa::Avx512Vnni) {
+        if matches!(self.0, Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx) {
             // SAFETY: `available` makes these variants only where these features were detected.
             return unsafe { avx512(scores, k, halves) };
         }

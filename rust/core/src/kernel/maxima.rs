@@ -45,7 +45,7 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected; there
             // are sixteen `tops` for each block and sixteen `groups` or more.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe {
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
                 match depth {
                     2 => avx512::<T, 2>(row, tops, groups),
                     _ => avx512::<T, 8>(row, tops, groups),

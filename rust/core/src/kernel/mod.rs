@@ -4,6 +4,8 @@
 //! sets that the machine has, which is what makes calling them sound: `dispatched!` is the door, and
 //! the files of this folder hold the crate's only `unsafe`.
 
+mod aligned;
+mod amx;
 mod bisect;
 mod collect;
 mod count;
@@ -17,6 +19,8 @@ mod wide;
 
 use crate::{Error, Result};
 
+pub use aligned::Aligned;
+pub use amx::{FINER, PanelSide, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
 pub use collect::Reached;
 pub use count::{Counts, FEW, count_plainly};
@@ -47,6 +51,8 @@ enum Isa {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Kernel {
@@ -77,6 +83,8 @@ impl Kernel {
                         && is_x86_feature_detected!("avx512vl"),
                 ),
                 (Isa::Avx512Vnni, is_x86_feature_detected!("avx512vnni")),
+                #[cfg(target_os = "linux")]
+                (Isa::Amx, amx::x86::is_allowed()),
             ];
             kernels.extend(
                 steps
@@ -124,6 +132,8 @@ impl Kernel {
             Isa::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => "avx512vnni",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => "amx",
         }
     }
 }
@@ -144,7 +154,7 @@ macro_rules! dispatched {
                     Isa::Avx2 => unsafe { $avx2($($argument),*) },
                     #[cfg(target_arch = "x86_64")]
                     // SAFETY: `available` makes these variants only where these features were detected.
-                    Isa::Avx512 | Isa::Avx512Vnni => unsafe { $avx512($($argument),*) },
+                    Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe { $avx512($($argument),*) },
                 }
             })*
         }

@@ -95,7 +95,7 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512::at_least(values, bound) },
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe { avx512::at_least(values, bound) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes this variant only where these features were detected.
             Isa::Avx2 => unsafe { at_least_avx2(values, bound) },
@@ -116,7 +116,9 @@ impl Kernel {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512::above(values, bits, bands, greater) },
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
+                avx512::above(values, bits, bands, greater)
+            },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes this variant only where these features were detected.
             Isa::Avx2 => unsafe { above_avx2(values, bits, bands, greater) },

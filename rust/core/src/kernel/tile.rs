@@ -102,7 +102,9 @@ impl Kernel {
             Isa::Avx2 => unsafe { tile_avx2(queries, passages, scores) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe { avx512::tile(queries, passages, scores) },
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
+                avx512::tile(queries, passages, scores)
+            },
         }
     }
 }

@@ -6,14 +6,18 @@
 //!
 //! q·p = m·p + y·c + γδ v·u + (γv·r + t·x), |γv·r + t·x| ≤ ‖γv‖‖r‖ + ‖t‖‖x‖ (Cauchy–Schwarz).
 //!
-//! v·u is a sum of whole numbers and exact. Everything that is rounded in between, the defined score
+//! v·u is a sum of whole numbers and exact. Where the machine multiplies tiles of bytes, rows are rounded
+//! to two bytes, `y = γ(v + v′/254) + t` and `x = δ(u + u′/254) + r`, and
+//! γδ (v·u + (v·u′ + v′·u)/254) stands in the middle; γδ v′·u′/254², which is left out, is at most the
+//! product of the norms of both sides. Everything that is rounded in between, the defined score
 //! included, differs from real arithmetic by at most κ·(‖q‖ + ‖m‖ + ‖y‖)(‖p‖ + ‖c‖ + ‖x‖) and what
 //! underflows, with κ a few times the longest chain of roundings. Rows that are not finite or so large
 //! that a sum could overflow have no bound: they are scored plainly.
 
 use crate::kernel::{
-    GROUP, Kernel, LANES, PANEL, PanelBytes, PanelStep, Quantised, QueryGroup, QueryStep, STEP,
-    STRIPE, Scores,
+    Aligned, FINER, GROUP, Kernel, LANES, PANEL, PanelBytes, PanelSide, PanelStep, Quantised,
+    QueryGroup, QueryStep, QueryTile, SIDE, STEP, STRIPE, Scores, SideStep, TILE, TILE_COLUMNS,
+    Tiles,
 };
 use crate::matrix::Embeddings;
 
@@ -32,10 +36,21 @@ pub(super) struct Centres {
     of_passages: f64,
 }
 
+/// Most queries bounded together.
+pub(super) const WIDEST: usize = TILE;
+
 /// The queries of a block as bytes, in groups, with what their bounds need.
 pub(super) struct CoarseQueries {
-    steps: Vec<QueryStep>,
+    bytes: QueryBytes,
     groups: Vec<Group>,
+}
+
+/// Queries as the kernels take them.
+enum QueryBytes {
+    /// One byte a column, in groups of [`GROUP`].
+    One(Aligned<QueryStep>),
+    /// Two bytes a column, in groups of [`TILE`].
+    Two(Aligned<i8>),
 }
 
 /// What products and bounds of a group of queries need.
@@ -43,41 +58,61 @@ pub(super) struct CoarseQueries {
 struct Group {
     starts: [i32; GROUP],
     /// γ.
-    factors: [f32; GROUP],
+    factors: [f32; WIDEST],
     /// y·c: what every approximate score of the query lacks.
-    shifts: [f64; GROUP],
-    /// ‖γv‖, at most.
-    rounded: [f64; GROUP],
+    shifts: [f64; WIDEST],
+    /// The norm of what the bytes stand for, at most.
+    rounded: [f64; WIDEST],
     /// ‖t‖, at most.
-    missed: [f64; GROUP],
+    missed: [f64; WIDEST],
+    /// The norm of what the second bytes stand for, at most; 0 where there are none.
+    second: [f64; WIDEST],
     /// κ (‖q‖ + ‖m‖ + ‖y‖), at most.
-    rounding: [f64; GROUP],
+    rounding: [f64; WIDEST],
 }
 
 /// Approximate scores of a group of queries with a panel.
 pub(super) struct Approximate {
     /// Each lacks its query's shift.
-    pub(super) scores: [Scores; GROUP],
-    pub(super) shifts: [f64; GROUP],
+    pub(super) scores: [Scores; WIDEST],
+    pub(super) shifts: [f64; WIDEST],
     /// How far a score may be off.
-    pub(super) errors: [f64; GROUP],
+    pub(super) errors: [f64; WIDEST],
     /// A bit for each score that may reach the threshold of its query.
-    pub(super) bits: [u64; GROUP],
+    pub(super) bits: [u64; WIDEST],
 }
 
 /// A panel of passages as bytes, with what their bounds need.
 pub(super) struct CoarsePanel {
-    steps: Vec<PanelStep>,
+    /// One byte a column.
+    steps: Aligned<PanelStep>,
+    /// Two bytes a column: of each side the first ones, then the second ones.
+    sides: Aligned<SideStep>,
+    /// Steps of a row.
+    length: usize,
     scales: [f32; PANEL],
     biases: [f32; PANEL],
     /// ‖r‖ of the worst passage, at most.
     missed: f64,
+    /// The norm of what second bytes stand for, at most.
+    second: f64,
     /// ‖x‖ of the longest passage, at most.
     norm: f64,
     /// ‖p‖ + ‖c‖ + ‖x‖ of the longest passage, at most.
     whole: f64,
     /// Whether the bounds hold.
     sound: bool,
+}
+
+impl Default for Approximate {
+    fn default() -> Self {
+        Self {
+            scores: [[0.0; PANEL]; WIDEST],
+            shifts: [0.0; WIDEST],
+            errors: [0.0; WIDEST],
+            bits: [0; WIDEST],
+        }
+    }
 }
 
 impl Centres {
@@ -134,16 +169,25 @@ fn norm(squares: f32, most: f32, columns: usize) -> f64 {
     }
 }
 
-/// The norm of what the bytes of a row miss, at most.
-fn missed_norm(row: &Quantised, columns: usize) -> f64 {
+/// The norms of what the first bytes of a row miss and of what all bytes miss, at most.
+fn missed_norms(row: &Quantised, columns: usize, two: bool) -> (f64, f64) {
     let side = (columns as f64).sqrt();
-    if row.scale == 0.0 {
+    let first = if row.scale == 0.0 {
         side * f64::from(row.most) * 1.000_001
     } else if SAFE.contains(&row.scale) {
-        f64::from(row.missed).sqrt() * lift(columns) + side * 1e-22
+        f64::from(row.first_missed).sqrt() * lift(columns) + side * 1e-22
     } else {
         side * f64::from(row.scale) * 0.51
+    };
+    if !two || !SAFE.contains(&(row.scale / FINER)) {
+        return (first, first);
     }
+    // What the first bytes miss was rounded once before the second ones were taken from it.
+    let rounded = first * f64::powi(2.0, -22) + side * 1e-22;
+    (
+        first,
+        f64::from(row.missed).sqrt() * lift(columns) + rounded,
+    )
 }
 
 impl CoarseQueries {
@@ -154,85 +198,154 @@ impl CoarseQueries {
         range: std::ops::Range<usize>,
         centres: &Centres,
     ) -> Option<Self> {
-        let columns = queries.columns();
-        let (height, length) = (range.len().div_ceil(GROUP), columns.div_ceil(STEP));
+        let (columns, two) = (queries.columns(), kernel.has_tiles());
+        let (size, padded) = if two {
+            (TILE, columns.next_multiple_of(TILE_COLUMNS))
+        } else {
+            (GROUP, columns.next_multiple_of(STEP))
+        };
+        let height = range.len().div_ceil(size);
         let mut coarse = Self {
-            steps: vec![[[0; STEP]; GROUP]; height * length],
+            bytes: if two {
+                QueryBytes::Two(Aligned::zeros(height * 2 * TILE * padded))
+            } else {
+                QueryBytes::One(Aligned::zeros(height * padded / STEP))
+            },
             groups: vec![Group::default(); height],
         };
         let chain = columns as f64 / LANES as f64 + 48.0;
-        let mut bytes = vec![0i8; length * STEP];
+        let mut bytes = vec![0i8; padded];
         let mut scratch = Vec::new();
         for (place, query) in range.enumerate() {
             let row = queries.row(query, &mut scratch);
-            let told = kernel.quantise(row, &centres.queries, &centres.passages, &mut bytes);
-            if !(told.squares <= LARGEST) {
+            let (number, member) = (place / size, place % size);
+            let group = &mut coarse.groups[number];
+            let (own, other) = (&centres.queries, &centres.passages);
+            let told = match &mut coarse.bytes {
+                QueryBytes::One(steps) => {
+                    let told = kernel.quantise(row, own, other, &mut bytes, &mut []);
+                    let length = padded / STEP;
+                    let steps = &mut steps[number * length..(number + 1) * length];
+                    for (step, four) in steps.iter_mut().zip(bytes.as_chunks::<STEP>().0) {
+                        step[member] = *four;
+                    }
+                    let sum: i32 = bytes.iter().map(|&byte| i32::from(byte)).sum();
+                    group.starts[member] = -128 * sum;
+                    told
+                }
+                QueryBytes::Two(rows) => {
+                    let rows = &mut rows[number * 2 * TILE * padded..][..2 * TILE * padded];
+                    let (first, second) = rows.split_at_mut(TILE * padded);
+                    let place = member * padded..(member + 1) * padded;
+                    kernel.quantise(
+                        row,
+                        own,
+                        other,
+                        &mut first[place.clone()],
+                        &mut second[place],
+                    )
+                }
+            };
+            if !told.squares.is_finite() || told.squares > LARGEST {
                 return None;
             }
-            let (group, member) = (place / GROUP, place % GROUP);
-            let steps = &mut coarse.steps[group * length..(group + 1) * length];
-            for (step, four) in steps.iter_mut().zip(bytes.as_chunks::<STEP>().0) {
-                step[member] = *four;
-            }
-            let sum: i32 = bytes.iter().map(|&byte| i32::from(byte)).sum();
             let norm = norm(told.squares, told.most, columns);
-            let missed = missed_norm(&told, columns);
-            let group = &mut coarse.groups[group];
-            group.starts[member] = -128 * sum;
+            let (first_missed, missed) = missed_norms(&told, columns, two);
             group.factors[member] = told.scale;
             group.shifts[member] = shift(row, centres);
             group.rounded[member] = norm + missed;
             group.missed[member] = missed;
+            group.second[member] = if two { first_missed + missed } else { 0.0 };
             group.rounding[member] =
                 2.0 * (norm + centres.of_queries) * chain * f64::powi(2.0, -23);
         }
         Some(coarse)
     }
 
-    /// Approximate scores of a group of queries with a panel, given the lowest score that matters for
-    /// each query.
+    /// Queries bounded together.
+    pub(super) fn size(&self) -> usize {
+        match self.bytes {
+            QueryBytes::One(_) => GROUP,
+            QueryBytes::Two(_) => TILE,
+        }
+    }
+
+    /// Parts of a panel that are bounded one after the other.
+    pub(super) fn sides(&self) -> usize {
+        match self.bytes {
+            QueryBytes::One(_) => 1,
+            QueryBytes::Two(_) => PANEL / SIDE,
+        }
+    }
+
+    /// Approximate scores of a group of queries with one side of a panel, given the lowest score that
+    /// matters for each query.
     pub(super) fn approximate(
         &self,
         kernel: Kernel,
+        tiles: &Tiles,
         number: usize,
         panel: &CoarsePanel,
-        lowest: &[f32; GROUP],
-    ) -> Approximate {
-        let length = panel.steps.len();
+        side: usize,
+        lowest: &[f32; WIDEST],
+        seen: &mut Approximate,
+    ) {
         let group = &self.groups[number];
+        let length = panel.length;
         let underflow = (length * STEP + PANEL) as f64 * f64::powi(2.0, -147);
-        let mut errors = [0f64; GROUP];
-        let mut bounds = [0f32; GROUP];
-        for member in 0..GROUP {
-            let missed = group.rounded[member] * panel.missed + group.missed[member] * panel.norm;
-            errors[member] = missed * 1.000_001 + group.rounding[member] * panel.whole + underflow;
-            let bound = f64::from(lowest[member]) - group.shifts[member] - errors[member];
+        let mut bounds = [0f32; WIDEST];
+        for member in 0..WIDEST {
+            let missed = group.rounded[member] * panel.missed
+                + group.missed[member] * panel.norm
+                + group.second[member] * panel.second;
+            let error = missed * 1.000_001 + group.rounding[member] * panel.whole + underflow;
+            seen.errors[member] = error;
+            let bound = f64::from(lowest[member]) - group.shifts[member] - error;
             // Below the bound, whatever the conversion rounds to; never infinity from above.
             let near = bound.min(f64::from(f32::MAX)) as f32;
             bounds[member] = near - near.abs() * 2e-7 - f32::MIN_POSITIVE;
         }
-        let steps = &self.steps[number * length..(number + 1) * length];
-        let mut scores = [[0f32; PANEL]; GROUP];
-        let bits = kernel.approximate(
-            &QueryGroup {
-                steps,
-                starts: &group.starts,
-                factors: &group.factors,
-            },
-            &PanelBytes {
-                steps: &panel.steps,
-                scales: &panel.scales,
-                biases: &panel.biases,
-            },
-            &bounds,
-            &mut scores,
-        );
-        Approximate {
-            scores,
-            shifts: group.shifts,
-            errors,
-            bits,
-        }
+        seen.shifts = group.shifts;
+        let (scales, biases, factors) = (&panel.scales, &panel.biases, &group.factors);
+        seen.bits = match &self.bytes {
+            QueryBytes::One(steps) => {
+                let steps = &steps[number * length..(number + 1) * length];
+                let queries = QueryGroup {
+                    steps,
+                    starts: &group.starts,
+                    factors: &std::array::from_fn(|member| factors[member]),
+                };
+                let passages = PanelBytes {
+                    steps: &panel.steps,
+                    scales,
+                    biases,
+                };
+                let bounds = std::array::from_fn(|member| bounds[member]);
+                let few = &mut seen.scores.as_chunks_mut::<GROUP>().0[0];
+                let bits = kernel.approximate(&queries, &passages, &bounds, few);
+                std::array::from_fn(|member| bits.get(member).copied().unwrap_or(0))
+            }
+            QueryBytes::Two(rows) => {
+                let size = 2 * TILE * length * STEP;
+                let rows = &rows[number * size..(number + 1) * size];
+                let start = side * SIDE;
+                let (first, second) =
+                    panel.sides[2 * side * length..][..2 * length].split_at(length);
+                let passages = PanelSide {
+                    first,
+                    second,
+                    scales: &scales.as_chunks::<SIDE>().0[side],
+                    biases: &biases.as_chunks::<SIDE>().0[side],
+                    start,
+                };
+                tiles.approximate(
+                    &QueryTile { rows, factors },
+                    &passages,
+                    &bounds,
+                    &mut seen.scores,
+                )
+            }
+        };
     }
 }
 
@@ -249,10 +362,13 @@ fn shift(row: &[f32], centres: &Centres) -> f64 {
 impl CoarsePanel {
     pub(super) fn empty() -> Self {
         Self {
-            steps: Vec::new(),
+            steps: Aligned::new(),
+            sides: Aligned::new(),
+            length: 0,
             scales: [0.0; PANEL],
             biases: [0.0; PANEL],
             missed: 0.0,
+            second: 0.0,
             norm: 0.0,
             whole: 0.0,
             sound: false,
@@ -274,30 +390,57 @@ impl CoarsePanel {
         bytes: &mut Vec<i8>,
         scratch: &mut Vec<f32>,
     ) {
-        let columns = passages.columns();
-        let length = columns.div_ceil(STEP);
-        self.steps.resize(length, [[0; STEP]; PANEL]);
-        bytes.resize(STRIPE * length * STEP, 0);
-        (self.missed, self.norm, self.sound) = (0.0, 0.0, true);
+        let (columns, two) = (passages.columns(), kernel.has_tiles());
+        let padded = if two {
+            columns.next_multiple_of(TILE_COLUMNS)
+        } else {
+            columns.next_multiple_of(STEP)
+        };
+        self.length = padded / STEP;
+        if two {
+            let length = 2 * (PANEL / SIDE) * self.length;
+            self.sides.resize(length);
+        } else {
+            self.steps.resize(self.length);
+        }
+        bytes.resize(2 * STRIPE * padded, 0);
+        let (firsts, seconds) = bytes.split_at_mut(STRIPE * padded);
+        (self.missed, self.second, self.norm, self.sound) = (0.0, 0.0, 0.0, true);
         let mut filled = 0;
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
-            let first = filled;
+            let start = filled;
+            let stripe = firsts.chunks_mut(padded).zip(seconds.chunks_mut(padded));
             // Bytes first: a zip takes from its first side before it finds the second one empty.
-            for (bytes, row) in bytes.chunks_mut(length * STEP).zip(rows.by_ref()) {
+            for ((first, second), row) in stripe.zip(rows.by_ref()) {
                 let row = passages.row(row, scratch);
-                let told = kernel.quantise(row, &centres.passages, &centres.queries, bytes);
-                if !(told.squares <= LARGEST) {
+                let second = if two { second } else { &mut [] };
+                let told = kernel.quantise(row, &centres.passages, &centres.queries, first, second);
+                if !told.squares.is_finite() || told.squares > LARGEST {
                     self.sound = false;
                     return;
                 }
                 self.scales[filled] = told.scale;
                 self.biases[filled] = told.bias;
-                self.missed = self.missed.max(missed_norm(&told, columns));
+                let (first_missed, missed) = missed_norms(&told, columns, two);
+                self.missed = self.missed.max(missed);
+                if two {
+                    self.second = self.second.max(first_missed + missed);
+                }
                 self.norm = self.norm.max(norm(told.squares, told.most, columns));
                 filled += 1;
             }
-            kernel.interleave(bytes, first, &mut self.steps);
+            if two {
+                let place = start / SIDE * 2 * self.length..(start / SIDE + 1) * 2 * self.length;
+                let (first, second) = self.sides[place].split_at_mut(self.length);
+                let first = first.as_flattened_mut();
+                kernel.interleave(firsts, 0, start % SIDE, SIDE, first);
+                let second = second.as_flattened_mut();
+                kernel.interleave(seconds, 0, start % SIDE, SIDE, second);
+            } else {
+                let steps = self.steps.as_flattened_mut();
+                kernel.interleave(firsts, 0x80, start, PANEL, steps);
+            }
         }
         self.scales[filled..].fill(0.0);
         self.biases[filled..].fill(f32::NEG_INFINITY);
@@ -341,15 +484,20 @@ mod tests {
                 let mut panel = CoarsePanel::empty();
                 panel.fill(kernel, &passages, 0..PANEL, &centres, &mut Vec::new(), &mut Vec::new());
                 prop_assert!(panel.is_sound());
-                let seen = coarse.approximate(kernel, 0, &panel, &[0.0; GROUP]);
+                let tiles = kernel.tiles();
+                for side in 0..coarse.sides() {
+                let mut seen = Approximate::default();
+                coarse.approximate(kernel, &tiles, 0, &panel, side, &[0.0; WIDEST], &mut seen);
                 for (i, query) in q.chunks(columns).enumerate() {
-                    for (j, passage) in p.chunks(columns).enumerate() {
+                    let width = PANEL / coarse.sides();
+                    for (j, passage) in p.chunks(columns).enumerate().skip(side * width).take(width) {
                         let exact = inner_product(query, passage);
                         let off = f64::from(seen.scores[i][j]) + seen.shifts[i] - f64::from(exact);
                         let error = seen.errors[i];
                         prop_assert!(off.abs() <= error, "off by {off:e}, allowed {error:e}");
                         prop_assert!(exact < 0.0 || seen.bits[i] >> j & 1 == 1);
                     }
+                }
                 }
             }
         }
@@ -381,7 +529,8 @@ mod tests {
             &mut Vec::new(),
         );
         // Rows have norm about 1 and differ from their mean by about .57.
-        let seen = coarse.approximate(kernel, 0, &panel, &[0.0; GROUP]);
+        let mut seen = Approximate::default();
+        coarse.approximate(kernel, &kernel.tiles(), 0, &panel, 0, &[0.0; WIDEST]);
         assert!(seen.errors.iter().all(|&error| error < 0.004));
     }
 

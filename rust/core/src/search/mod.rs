@@ -104,7 +104,7 @@ const CHUNK: usize = 128;
 /// Multiply-adds between two calls of the progress callback.
 const STEP: usize = 1 << 32;
 /// Most queries in a task: their bytes stay in the second-level cache beside a panel.
-const BLOCK: usize = 510;
+const BLOCK: usize = 480;
 /// Fewest queries and columns that pay for turning passages into bytes.
 const WORTH_BYTES: (usize, usize) = (24, 64);
 /// Bytes of passages above which lists are made exact while their passages are at hand, since going

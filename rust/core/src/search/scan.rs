@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::Search;
-use super::coarse::{CoarsePanel, CoarseQueries};
+use super::coarse::{Approximate, CoarsePanel, CoarseQueries, WIDEST};
 use super::golds::{Counted, Golds, Sixteenth};
 use super::panels::{Panel, Visit};
 use super::shortlist::Shortlist;
-use crate::kernel::{Bands, GROUP, Kernel, PANEL, Scores, Standings};
+use crate::kernel::{Bands, GROUP, Kernel, PANEL, Scores, Standings, Tiles};
 use crate::matrix::Embeddings;
 
 /// The queries of one task: each has its list and counts.
@@ -23,6 +23,8 @@ pub(super) struct Block {
     pub(super) coarse: Option<CoarseQueries>,
     /// (position of the passage, query) of the first NaN.
     pub(super) nan: Option<(usize, usize)>,
+    /// Whether every list turns passages away.
+    full: bool,
     effort: Effort,
 }
 
@@ -75,6 +77,7 @@ impl Block {
             shard,
             coarse: None,
             nan: None,
+            full: false,
             effort: Effort::default(),
         }
     }
@@ -129,6 +132,12 @@ fn down(value: f64) -> f32 {
     } else {
         near
     }
+}
+
+/// Working memory of a task, kept so that it stays in the first-level cache.
+struct Desk {
+    tiles: Tiles,
+    seen: Approximate,
 }
 
 /// Rows as `f32`: borrowed where they are, else widened into `buffer`.
@@ -193,10 +202,14 @@ impl Scan<'_> {
             return;
         }
         let shard = block.shard;
+        let mut desk = Desk {
+            tiles: self.kernel.tiles(),
+            seen: Approximate::default(),
+        };
         let share = (0..chunk.len()).filter(|place| (first + place) % self.shards == shard);
         for place in share {
             let bounded = coarse.get(place).filter(|panel| panel.is_sound());
-            self.panel(block, &chunk[place], bounded);
+            self.panel(block, &mut desk, &chunk[place], bounded);
             if block.nan.is_some() {
                 return;
             }
@@ -209,30 +222,39 @@ impl Scan<'_> {
         }
     }
 
-    fn panel(&self, block: &mut Block, panel: &Panel, bounded: Option<&CoarsePanel>) {
+    fn panel(
+        &self,
+        block: &mut Block,
+        desk: &mut Desk,
+        panel: &Panel,
+        bounded: Option<&CoarsePanel>,
+    ) {
         let pairs = block.queries.len() * panel.places.len();
         let mut bounded = bounded.filter(|_| block.coarse.is_some());
         if bounded.is_some() && !block.effort.is_coarse(pairs) {
             bounded = None;
         }
-        let mut buffer = Vec::new();
-        let mut passages: Option<Vec<&[f32]>> = None;
-        let mut buffer = Some(&mut buffer);
-        for first in (0..block.queries.len()).step_by(GROUP) {
-            let members = first..(first + GROUP).min(block.queries.len());
-            if let Some(coarse) = bounded {
-                if block.lists[members.clone()].iter().all(Shortlist::is_full) {
-                    self.bounded(block, members, panel, coarse);
-                    continue;
+        let count = block.queries.len();
+        let (size, sides) = block
+            .coarse
+            .as_ref()
+            .map_or((GROUP, 1), |coarse| (coarse.size(), coarse.sides()));
+        block.full = block.full || block.lists.iter().all(Shortlist::is_full);
+        if let (Some(coarse), true) = (bounded, block.full) {
+            for side in 0..sides {
+                for first in (0..count).step_by(size) {
+                    let members = first..(first + size).min(count);
+                    self.bounded(block, members, panel, coarse, side, desk);
                 }
             }
-            let passages = passages.get_or_insert_with(|| {
-                let rows = panel.places.clone().map(|place| self.visit.passage(place));
-                buffer.take().map_or_else(Vec::new, |buffer| {
-                    slices(&self.search.passages, rows, buffer)
-                })
-            });
-            self.plain(block, members, panel, passages);
+            return;
+        }
+        let mut buffer = Vec::new();
+        let rows = panel.places.clone().map(|place| self.visit.passage(place));
+        let passages = slices(&self.search.passages, rows, &mut buffer);
+        for first in (0..count).step_by(GROUP) {
+            let members = first..(first + GROUP).min(count);
+            self.plain(block, members, panel, &passages);
         }
     }
 
@@ -279,14 +301,18 @@ impl Scan<'_> {
         members: Range<usize>,
         panel: &Panel,
         bounded: &CoarsePanel,
+        side: usize,
+        desk: &mut Desk,
     ) {
         let Some(coarse) = &block.coarse else {
             return;
         };
-        let mut lowest = [f32::INFINITY; GROUP];
+        let mut lowest = [f32::INFINITY; WIDEST];
         lowest[..members.len()].copy_from_slice(&block.lowest[members.clone()]);
-        let seen = coarse.approximate(self.kernel, members.start / GROUP, bounded, &lowest);
-        block.effort.bounded += members.len() * panel.places.len();
+        let number = members.start / coarse.size();
+        let Desk { tiles, seen } = desk;
+        coarse.approximate(self.kernel, tiles, number, bounded, side, &lowest, seen);
+        block.effort.bounded += members.len() * panel.places.len() / coarse.sides();
         for (member, place) in members.enumerate() {
             if seen.bits[member] != 0 {
                 let one = Seen {
