@@ -257,6 +257,7 @@ pub(super) mod x86 {
         let columns = panel.first.len() * STEP;
         let mut bits = [0; TILE];
         let mut products = Products([[[0; LANES]; TILE]; 4]);
+        // The queries after these are asked for while these are multiplied, 2 KiB a step.
         // SAFETY: tiles are configured (the caller's word); a step of 64 columns reads 64 bytes of
         // each of 16 rows of each plane, 16 steps of a side 128 bytes of each.
         unsafe {
@@ -272,11 +273,18 @@ pub(super) mod x86 {
                 "tileloadd tmm7, [{low} + {step}*1]",
                 "tdpbssd tmm0, tmm4, tmm6",
                 "tdpbssd tmm1, tmm5, tmm6",
+                ".irp place,0,64,128,192,256,320,384,448,512,576,640,704,768,832,896,960",
+                "prefetcht0 [{next} + \\place]",
+                ".endr",
                 "tileloadd tmm6, [{high} + {step}*1 + 64]",
                 "tdpbssd tmm2, tmm4, tmm6",
                 "tdpbssd tmm1, tmm4, tmm7",
                 "tileloadd tmm7, [{low} + {step}*1 + 64]",
                 "tdpbssd tmm3, tmm5, tmm6",
+                ".irp place,1024,1088,1152,1216,1280,1344,1408,1472,1536,1600,1664,1728,1792,1856,1920,1984",
+                "prefetcht0 [{next} + \\place]",
+                ".endr",
+                "add {next}, 2048",
                 "tdpbssd tmm3, tmm4, tmm7",
                 "add {first}, 64",
                 "add {second}, 64",
@@ -292,6 +300,7 @@ pub(super) mod x86 {
                 second = inout(reg) queries.rows.as_ptr().add(TILE * columns) => _,
                 high = inout(reg) panel.first.as_ptr().cast::<u8>() => _,
                 low = inout(reg) panel.second.as_ptr().cast::<u8>() => _,
+                next = inout(reg) queries.rows.as_ptr().wrapping_add(2 * TILE * columns) => _,
                 count = inout(reg) columns / TILE_COLUMNS => _,
                 out = in(reg) &raw mut products,
                 row = in(reg) columns,

@@ -6,13 +6,14 @@ use super::{Isa, Kernel, dispatched};
 /// One value for each of sixteen positives.
 pub type Sixteen<T> = [T; LANES];
 
-/// What is known about sixteen positives against passages whose scores are known within bounds.
+/// What is known about sixteen positives against passages whose values are off by at most a margin: a
+/// value below `centres − margin` is certainly below the positive, one above `centres + margin` above.
 #[derive(Debug, Clone, Copy)]
-pub struct Bands {
-    /// A value below this is certainly below the positive.
-    pub low: Sixteen<f32>,
-    /// A value above this is certainly above the positive.
-    pub high: Sixteen<f32>,
+pub struct Bands<'a> {
+    /// The values that the positives themselves would have, were they not off.
+    pub centres: &'a Sixteen<f32>,
+    /// 0 for exact values.
+    pub margin: f32,
 }
 
 /// Passages ahead of and level with each of sixteen positives.
@@ -37,7 +38,7 @@ pub struct Golds {
 
 dispatched! {
     /// Standings one passage, whose exact score is known, for those positives whose band holds its `value`.
-    settle, settle_avx2, settle_avx512 = settle_body(value: f32, score: f32, id: u32, bands: &Bands, golds: &Golds, counts: &mut Standings);
+    settle, settle_avx2, settle_avx512 = settle_body(value: f32, score: f32, id: u32, bands: Bands<'_>, golds: &Golds, counts: &mut Standings);
     /// Adds counts, and those of positives labelled `label` to `pool` as well.
     add, add_avx2, add_avx512 = add_body(here: &Standings, labels: &Sixteen<u32>, label: u32, all: &mut Standings, pool: &mut Standings);
 }
@@ -56,12 +57,13 @@ fn settle_body(
     value: f32,
     score: f32,
     id: u32,
-    bands: &Bands,
+    bands: Bands<'_>,
     golds: &Golds,
     counts: &mut Standings,
 ) {
     for lane in 0..LANES {
-        let open = (value >= bands.low[lane]) & !(value > bands.high[lane]);
+        let open = (value >= bands.centres[lane] - bands.margin)
+            & (value <= bands.centres[lane] + bands.margin);
         let level = open & (score == golds.scores[lane]);
         counts.greater[lane] += u32::from(open & (score > golds.scores[lane]));
         counts.before[lane] += u32::from(level & (id < golds.ids[lane]));
@@ -110,7 +112,7 @@ impl Kernel {
         self,
         values: &Scores,
         bits: u64,
-        bands: &Bands,
+        bands: Bands<'_>,
         greater: &mut Sixteen<u32>,
     ) -> u64 {
         match self.0 {
@@ -128,15 +130,15 @@ impl Kernel {
 }
 
 #[inline(always)]
-fn above_body(values: &Scores, mut bits: u64, bands: &Bands, greater: &mut Sixteen<u32>) -> u64 {
+fn above_body(values: &Scores, mut bits: u64, bands: Bands<'_>, greater: &mut Sixteen<u32>) -> u64 {
     let mut open = 0;
     while bits != 0 {
         let value = values[bits.trailing_zeros() as usize];
         let mut any = 0;
         for lane in 0..LANES {
-            let above = value > bands.high[lane];
+            let above = value > bands.centres[lane] + bands.margin;
             greater[lane] += u32::from(above);
-            any |= u32::from((value >= bands.low[lane]) & !above);
+            any |= u32::from((value >= bands.centres[lane] - bands.margin) & !above);
         }
         open |= if any > 0 {
             bits & bits.wrapping_neg()
@@ -156,7 +158,7 @@ fn at_least_avx2(values: &Scores, bound: f32) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,f16c,bmi2,popcnt")]
-fn above_avx2(values: &Scores, bits: u64, bands: &Bands, greater: &mut Sixteen<u32>) -> u64 {
+fn above_avx2(values: &Scores, bits: u64, bands: Bands<'_>, greater: &mut Sixteen<u32>) -> u64 {
     above_body(values, bits, bands, greater)
 }
 
@@ -184,17 +186,21 @@ mod avx512 {
     pub(super) fn above(
         values: &Scores,
         mut bits: u64,
-        bands: &Bands,
+        bands: Bands<'_>,
         greater: &mut Sixteen<u32>,
     ) -> u64 {
         // SAFETY: each array holds sixteen lanes.
-        let (low, high, mut counts) = unsafe {
+        let (centres, mut counts) = unsafe {
             (
-                _mm512_loadu_ps(bands.low.as_ptr()),
-                _mm512_loadu_ps(bands.high.as_ptr()),
+                _mm512_loadu_ps(bands.centres.as_ptr()),
                 _mm512_loadu_si512(greater.as_ptr().cast()),
             )
         };
+        let margin = _mm512_set1_ps(bands.margin);
+        let (low, high) = (
+            _mm512_sub_ps(centres, margin),
+            _mm512_add_ps(centres, margin),
+        );
         let one = _mm512_set1_epi32(1);
         let mut open = 0;
         while bits != 0 {
@@ -232,12 +238,12 @@ mod tests {
                 ids: std::array::from_fn(|i| i as u32),
             };
             let width = f32::from(width);
-            let bands = Bands { low: golds.scores.map(|s| s - width), high: golds.scores.map(|s| s + width) };
+            let bands = Bands { centres: &golds.scores, margin: width };
             let labels = std::array::from_fn(|i| i as u32 % 3);
             for kernel in Kernel::available() {
                 let (mut counts, mut expected) = (Standings::default(), Standings::default());
-                let open = kernel.above(&values, bits, &bands, &mut counts.greater);
-                prop_assert_eq!(open, above_body(&values, bits, &bands, &mut expected.greater));
+                let open = kernel.above(&values, bits, bands, &mut counts.greater);
+                prop_assert_eq!(open, above_body(&values, bits, bands, &mut expected.greater));
                 for (place, value) in values.iter().enumerate() {
                     let named = bits >> place & 1 == 1;
                     let in_band = (0..15).any(|g| (value - golds.scores[g]).abs() <= width);
@@ -249,12 +255,12 @@ mod tests {
                     prop_assert_eq!(counts.greater[gold] as usize, above.count());
                 }
                 let mut settled = Standings::default();
-                kernel.settle(values[0], values[0], id, &bands, &golds, &mut settled);
+                kernel.settle(values[0], values[0], id, bands, &golds, &mut settled);
                 for gold in 0..LANES {
                     let level = values[0] == golds.scores[gold];
                     prop_assert_eq!(settled.before[gold], u32::from(level && id < golds.ids[gold]));
                     prop_assert_eq!(settled.after[gold], u32::from(level && id > golds.ids[gold]));
-                    let between = values[0] > golds.scores[gold] && values[0] <= bands.high[gold];
+                    let between = values[0] > golds.scores[gold] && values[0] <= golds.scores[gold] + width;
                     prop_assert_eq!(settled.greater[gold], u32::from(between));
                 }
                 let (mut all, mut pool) = (counts, Standings::default());

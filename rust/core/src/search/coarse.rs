@@ -262,6 +262,11 @@ impl CoarseQueries {
         Some(coarse)
     }
 
+    /// What every approximate score of a query lacks.
+    pub(super) fn shift(&self, place: usize) -> f64 {
+        self.groups[place / self.size()].shifts[place % self.size()]
+    }
+
     /// Queries bounded together.
     pub(super) fn size(&self) -> usize {
         match self.bytes {
@@ -530,7 +535,15 @@ mod tests {
         );
         // Rows have norm about 1 and differ from their mean by about .57.
         let mut seen = Approximate::default();
-        coarse.approximate(kernel, &kernel.tiles(), 0, &panel, 0, &[0.0; WIDEST]);
+        coarse.approximate(
+            kernel,
+            &kernel.tiles(),
+            0,
+            &panel,
+            0,
+            &[0.0; WIDEST],
+            &mut seen,
+        );
         assert!(seen.errors.iter().all(|&error| error < 0.004));
     }
 

@@ -197,7 +197,9 @@ impl Search<'_> {
         if let Some(centres) = &centres {
             threads.each(&mut blocks, |_, block| {
                 let range = block.queries.clone();
-                block.coarse = CoarseQueries::new(kernel, &self.queries, range, centres);
+                if let Some(coarse) = CoarseQueries::new(kernel, &self.queries, range, centres) {
+                    block.refine(coarse, &golds);
+                }
             });
         }
         let bytes = self.passages.rows() * self.passages.columns() * self.passages.width();

@@ -7,7 +7,7 @@ use super::coarse::{Approximate, CoarsePanel, CoarseQueries, WIDEST};
 use super::golds::{Counted, Golds, Sixteenth};
 use super::panels::{Panel, Visit};
 use super::shortlist::Shortlist;
-use crate::kernel::{Bands, GROUP, Kernel, PANEL, Scores, Standings, Tiles};
+use crate::kernel::{Bands, GROUP, Kernel, PANEL, Scores, Sixteen, Standings, Tiles};
 use crate::matrix::Embeddings;
 
 /// The queries of one task: each has its list and counts.
@@ -19,8 +19,10 @@ pub(super) struct Block {
     /// The lowest score that matters for each query: of its list or of its positives.
     lowest: Vec<f32>,
     pub(super) counts: Vec<Counted>,
+    /// Sixteen positives as values of the coarse pass, for each of `counts`.
+    relative: Vec<Relative>,
     /// The queries as bytes; `None` when scores are computed plainly.
-    pub(super) coarse: Option<CoarseQueries>,
+    coarse: Option<CoarseQueries>,
     /// (position of the passage, query) of the first NaN.
     pub(super) nan: Option<(usize, usize)>,
     /// Whether every list turns passages away.
@@ -62,6 +64,17 @@ impl Effort {
 }
 
 impl Block {
+    /// Bounds scores in whole numbers from now on.
+    pub(super) fn refine(&mut self, coarse: CoarseQueries, golds: &Golds) {
+        for (place, query) in self.queries.clone().enumerate() {
+            let shift = coarse.shift(place);
+            let entries = golds.of(query..query + 1).iter();
+            self.relative
+                .extend(entries.map(|entry| Relative::new(&entry.golds.scores, shift)));
+        }
+        self.coarse = Some(coarse);
+    }
+
     pub(super) fn new(queries: Range<usize>, shard: usize, k: usize, golds: &Golds) -> Self {
         let lists = vec![Shortlist::new(k); queries.len()];
         let lowest = lists
@@ -75,10 +88,37 @@ impl Block {
             counts: vec![Counted::default(); golds.of(queries.clone()).len()],
             queries,
             shard,
+            relative: Vec::new(),
             coarse: None,
             nan: None,
             full: false,
             effort: Effort::default(),
+        }
+    }
+}
+
+/// The scores of sixteen positives without the shift of their query.
+struct Relative {
+    centres: Sixteen<f32>,
+    /// Their largest finite magnitude.
+    most: f32,
+}
+
+impl Relative {
+    fn new(scores: &Sixteen<f32>, shift: f64) -> Self {
+        let centres = scores.map(|score| (f64::from(score) - shift) as f32);
+        let finite = centres.iter().filter(|centre| centre.is_finite());
+        let most = finite.fold(0.0, |most: f32, centre| most.max(centre.abs()));
+        Self { centres, most }
+    }
+
+    /// Bands for values that are off by at most `error`; what the centres and the ends of the bands are
+    /// rounded by is added.
+    fn bands(&self, error: f64) -> Bands<'_> {
+        let rounded = f64::from(self.most) * 1e-6 + f64::from(f32::MIN_POSITIVE);
+        Bands {
+            centres: &self.centres,
+            margin: ((error + rounded) * 1.000_001) as f32,
         }
     }
 }
@@ -112,14 +152,6 @@ impl Seen<'_> {
         match self.error {
             None => score,
             Some(error) => down(f64::from(score) - self.shift - error),
-        }
-    }
-
-    /// A value above this belongs to a score above `score`.
-    fn above(&self, score: f32) -> f32 {
-        match self.error {
-            None => score,
-            Some(error) => -down(-(f64::from(score) - self.shift + error)),
         }
     }
 }
@@ -336,58 +368,63 @@ impl Scan<'_> {
             (self.visit.passage(panel.places.start + place) + self.search.first_id) as u32
         };
         let golds = self.golds.of(query..query + 1);
-        let counted = &mut block.counts[self.golds.range(block.queries.start, query)];
-        for (entry, counted) in golds.iter().zip(counted) {
-            let bands = Bands {
-                low: entry.golds.scores.map(|score| seen.below(score)),
-                high: entry.golds.scores.map(|score| seen.above(score)),
+        let range = self.golds.range(block.queries.start, query);
+        for (entry, number) in golds.iter().zip(range) {
+            let bands = match seen.error {
+                None => Bands {
+                    centres: &entry.golds.scores,
+                    margin: 0.0,
+                },
+                Some(error) => block.relative[number].bands(error),
             };
             let mut here = Standings::default();
             let open = self
                 .kernel
-                .above(seen.values, bits, &bands, &mut here.greater);
-            let mut ids = [0u32; PANEL];
-            let mut scores = [0f32; PANEL];
-            let count = open.count_ones() as usize;
-            for (own, place) in ids.iter_mut().zip(places(open)) {
-                *own = id(place);
+                .above(seen.values, bits, bands, &mut here.greater);
+            if open != 0 {
+                let (mut ids, mut scores) = ([0u32; PANEL], [0f32; PANEL]);
+                let count = open.count_ones() as usize;
+                for (own, place) in ids.iter_mut().zip(places(open)) {
+                    *own = id(place);
+                }
+                if seen.error.is_some() {
+                    self.exact(query, &ids[..count], &mut scores[..count]);
+                    block.effort.exact += count;
+                }
+                for ((place, id), exact) in places(open).zip(ids).zip(scores) {
+                    let value = seen.values[place];
+                    let score = if seen.error.is_some() { exact } else { value };
+                    self.kernel
+                        .settle(value, score, id, bands, &entry.golds, &mut here);
+                }
             }
-            if seen.error.is_some() {
-                self.exact(query, &ids[..count], &mut scores[..count]);
-                block.effort.exact += count;
-            }
-            for ((place, id), exact) in places(open).zip(ids).zip(scores) {
-                let value = seen.values[place];
-                let score = if seen.error.is_some() { exact } else { value };
-                self.kernel
-                    .settle(value, score, id, &bands, &entry.golds, &mut here);
-            }
-            let label = panel.label;
-            self.kernel.add(
-                &here,
-                &entry.labels,
-                label,
-                &mut counted.all,
-                &mut counted.pool,
-            );
+            let (labels, label) = (&entry.labels, panel.label);
+            let Counted { all, pool } = &mut block.counts[number];
+            self.kernel.add(&here, labels, label, all, pool);
         }
         let list = &mut block.lists[place];
-        let listed = bits
-            & self
-                .kernel
-                .at_least(seen.values, seen.below(list.threshold()));
-        let mut crowded = false;
-        for place in places(listed) {
-            crowded |= match seen.error {
-                None => list.push(seen.values[place], id(place), 0.0),
-                Some(error) => {
-                    let allowed = error * self.likely;
-                    let lower = down(f64::from(seen.values[place]) + seen.shift - allowed);
-                    let width = error + allowed + f64::from(lower.abs()) * 1e-6;
-                    list.push(lower, id(place), width)
-                }
-            };
+        let bound = seen.below(list.threshold());
+        let listed = bits & self.kernel.at_least(seen.values, bound);
+        if listed == 0 {
+            return;
         }
+        let crowded = match seen.error {
+            None => list.push(
+                places(listed).map(|place| (seen.values[place], id(place))),
+                0.0,
+            ),
+            Some(error) => {
+                let allowed = error * self.likely;
+                let away = (seen.shift - allowed) as f32;
+                let most =
+                    places(listed).fold(0.0, |most: f32, place| most.max(seen.values[place].abs()));
+                // Values and sums are rounded to 24 bits.
+                let rounded = f64::from(most + away.abs()) * 1e-6;
+                let lower =
+                    places(listed).map(|place| (seen.values[place] + away + 0.0, id(place)));
+                list.push(lower, error + allowed + rounded)
+            }
+        };
         if crowded {
             block.effort.exact += list.settle(|ids, scores| self.exact(query, ids, scores));
         }

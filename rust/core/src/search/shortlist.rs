@@ -50,14 +50,14 @@ impl Shortlist {
         self.k == 0 || self.threshold > f32::NEG_INFINITY
     }
 
-    /// Adds a passage with a likely lower bound of its score and how much the score may exceed it. Returns
-    /// whether so many loose entries are crowded near the threshold that they should be made exact.
-    pub(super) fn push(&mut self, lower: f32, id: u32, width: f64) -> bool {
+    /// Adds passages with likely lower bounds of their scores and how much a score may exceed its bound.
+    /// Returns whether so many loose entries are crowded near the threshold that they should be made exact.
+    pub(super) fn push(&mut self, lower: impl Iterator<Item = (f32, u32)>, width: f64) -> bool {
         if self.k == 0 {
             return false;
         }
         self.width = self.width.max(width);
-        self.entries.push(key(lower, id));
+        self.entries.extend(lower.map(|(lower, id)| key(lower, id)));
         if self.entries.len() < self.limit {
             return false;
         }
@@ -223,7 +223,8 @@ mod tests {
                 let noise = (id as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) >> 8;
                 let seen = value + error * (noise as f32 / 8_388_608.0 - 1.0);
                 let width = f64::from(allowed + error);
-                if seen + error >= list.threshold() && list.push(seen - allowed, id as u32, width) {
+                let one = std::iter::once((seen - allowed, id as u32));
+                if seen + error >= list.threshold() && list.push(one, width) {
                     list.settle(look_up);
                 }
             }
@@ -243,7 +244,7 @@ mod tests {
     fn a_guess_that_no_passage_reaches_is_told() {
         let mut list = Shortlist::new(1);
         for id in 0..200 {
-            list.push(5.0, id, 1.0);
+            list.push(std::iter::once((5.0, id)), 1.0);
         }
         list.settle(|_, scores| scores.fill(4.5));
         assert!(!list.is_certified());
