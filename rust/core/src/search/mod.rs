@@ -187,7 +187,8 @@ impl Search<'_> {
         tick: &dyn Fn(usize, usize) -> bool,
     ) -> Result<Found> {
         let columns = self.k.min(self.passages.rows());
-        let visit = Visit::new(self.passages.rows(), self.labels);
+        let bytes = self.passages.rows() * self.passages.columns() * self.passages.width();
+        let visit = Visit::new(self.passages.rows(), self.labels, bytes <= AT_HAND);
         let golds = Golds::new(self.targets.as_ref(), self.queries.rows());
         let centres = self
             .is_coarse(kernel)
@@ -202,7 +203,6 @@ impl Search<'_> {
                 }
             });
         }
-        let bytes = self.passages.rows() * self.passages.columns() * self.passages.width();
         let scan = Scan {
             search: self,
             kernel,

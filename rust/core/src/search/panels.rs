@@ -13,7 +13,7 @@ pub(super) struct Panel {
     pub(super) label: u32,
 }
 
-/// The order of visiting: pool after pool, ids up within a pool.
+/// The order of visiting: positions run pool after pool, ids up within a pool.
 pub(super) struct Visit {
     /// Passage at each position; `None` when passages stand in that order already.
     order: Option<Vec<u32>>,
@@ -21,7 +21,9 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    pub(super) fn new(passages: usize, labels: Option<&[u32]>) -> Self {
+    /// `spread` visits panels from all over the passages early: where neighbours are alike, as passages of
+    /// one language are, lists then turn most others away.
+    pub(super) fn new(passages: usize, labels: Option<&[u32]>, spread: bool) -> Self {
         let order = labels.filter(|labels| !labels.is_sorted()).map(|labels| {
             let mut order: Vec<u32> = (0..labels.len() as u32).collect();
             order.sort_by_key(|&passage| labels[passage as usize]);
@@ -46,6 +48,11 @@ impl Visit {
             });
             start = end;
         }
+        if spread {
+            let stride = panels.len().isqrt().max(1);
+            let starts = (0..stride).flat_map(|start| (start..panels.len()).step_by(stride));
+            panels = starts.map(|number| panels[number].clone()).collect();
+        }
         Self { order, panels }
     }
 
@@ -64,7 +71,7 @@ mod tests {
     #[test]
     fn panels_hold_one_pool_and_visit_every_passage_once() {
         let labels: Vec<u32> = (0..300).map(|i| i * 7 % 3).collect();
-        let visit = Visit::new(300, Some(&labels));
+        let visit = Visit::new(300, Some(&labels), true);
         let mut seen = vec![false; 300];
         for panel in &visit.panels {
             assert!(panel.places.len() <= PANEL);
@@ -75,7 +82,7 @@ mod tests {
             }
         }
         assert!(seen.iter().all(|&seen| seen));
-        assert_eq!(Visit::new(130, None).panels.len(), 3);
-        assert!(Visit::new(0, None).panels.is_empty());
+        assert_eq!(Visit::new(130, None, true).panels.len(), 3);
+        assert!(Visit::new(0, None, true).panels.is_empty());
     }
 }
