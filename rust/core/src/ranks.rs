@@ -6,7 +6,7 @@ use crate::kernel::{BOUNDS, FEW, Hits, Kernel, LONGEST, prefetch};
 use crate::matrix::View;
 use crate::rows::{Task, cut, over};
 use crate::threads::Threads;
-use crate::topk::{Ids, Score, Stored, first_nan};
+use crate::topk::{Score, Stored, first_nan};
 use crate::{Error, Result};
 
 /// The golds of each query, in compressed sparse rows: those of query `i` are
@@ -192,71 +192,13 @@ impl std::ops::AddAssign for Tally {
 
 /// A positive to be ranked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target<S> {
+struct Target<S> {
     /// Its score.
-    pub(crate) score: S,
+    score: S,
     /// Its passage id.
-    pub(crate) id: u32,
-    /// Its pool.
-    pub(crate) label: u32,
+    id: u32,
     /// Where it stands among all positives.
-    pub(crate) place: usize,
-}
-
-/// Up to this many targets are compared with every score; more are searched by bisection.
-const COMPARED: usize = 32;
-
-/// Counts scores that hold no NaN against the targets of one query, which stand in ascending order
-/// of score.
-pub(crate) fn tally<S: Score>(
-    kernel: Kernel,
-    scores: &[S],
-    ids: Ids<'_>,
-    targets: &[Target<S>],
-    tallies: &mut [Tally],
-    histogram: &mut Vec<u32>,
-) {
-    if targets.len() <= COMPARED {
-        for (target, tally) in targets.iter().zip(tallies) {
-            let (greater, equal) = S::count(kernel, scores, target.score);
-            if greater + equal == 0 {
-                break; // nothing reaches this target, so nothing reaches the higher ones after it
-            }
-            tally.greater += greater;
-            if equal > 0 {
-                for (place, score) in scores.iter().enumerate() {
-                    if *score == target.score {
-                        tally.meet(ids.at(place), target.id);
-                    }
-                }
-            }
-        }
-        return;
-    }
-    const PIECE: usize = 32;
-    let lowest = targets[0].score;
-    histogram.clear();
-    histogram.resize(targets.len() + 1, 0);
-    for (number, piece) in scores.chunks(PIECE).enumerate() {
-        if !S::any_at_least(kernel, piece, lowest) {
-            continue;
-        }
-        for (place, &score) in piece.iter().enumerate() {
-            let below = targets.partition_point(|target| target.score < score);
-            histogram[below] += 1;
-            for (target, tally) in targets[below..].iter().zip(&mut tallies[below..]) {
-                if target.score != score {
-                    break;
-                }
-                tally.meet(ids.at(number * PIECE + place), target.id);
-            }
-        }
-    }
-    let mut greater = 0;
-    for (tally, count) in tallies.iter_mut().zip(&histogram[1..]).rev() {
-        greater += count;
-        tally.greater += greater;
-    }
+    place: usize,
 }
 
 impl Tally {
@@ -377,11 +319,11 @@ impl<S: Score> Counter<S> {
         self.targets.clear();
         for (place, &id) in ids.iter().enumerate() {
             let own = T::widen(&row[id as usize..=id as usize], &mut self.scratch)[0];
-            let (id, label) = (id as u32, 0);
+            let id = id as u32;
             self.targets.push(Target {
                 score: own,
                 id,
-                label,
+
                 place,
             });
         }

@@ -7,7 +7,6 @@
 mod bisect;
 mod collect;
 mod count;
-mod dense;
 mod int8;
 mod kth;
 mod maxima;

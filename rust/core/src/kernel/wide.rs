@@ -32,10 +32,18 @@ pub trait Lanes: Element + 'static {
     #[cfg(target_arch = "x86_64")]
     #[doc(hidden)]
     unsafe fn some(at: *const Self, mask: u16) -> __m512;
+
+    /// `N` scores, at most 8, each sixteen after the one before; what follows them is arbitrary.
+    ///
+    /// # Safety
+    /// `at` must be valid for reads of the `N` elements, on a machine as for [`Lanes::sixteen`].
+    #[cfg(target_arch = "x86_64")]
+    #[doc(hidden)]
+    unsafe fn column<const N: usize>(at: *const Self) -> __m256;
 }
 
 macro_rules! lanes {
-    ($kind:ty, $at:ident, $mask:ident => $sixteen:expr, $some:expr) => {
+    ($kind:ty, $at:ident, $mask:ident => $sixteen:expr, $some:expr, $column:expr) => {
         #[allow(unsafe_code)] // the trait's contract
         impl Lanes for $kind {
             #[inline]
@@ -58,17 +66,59 @@ macro_rules! lanes {
                 // SAFETY: the caller's contract.
                 unsafe { $some }
             }
+
+            #[cfg(target_arch = "x86_64")]
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,f16c")]
+            unsafe fn column<const N: usize>($at: *const Self) -> __m256 {
+                // SAFETY: the caller's contract.
+                unsafe { $column }
+            }
         }
     };
 }
 
-lanes!(f32, at, mask => _mm512_loadu_ps(at), _mm512_maskz_loadu_ps(mask, at));
+lanes!(f32, at, mask =>
+    _mm512_loadu_ps(at),
+    _mm512_maskz_loadu_ps(mask, at),
+    strided::<N>(at));
 lanes!(f16, at, mask =>
     _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())),
-    _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at.cast())));
+    _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at.cast())),
+    _mm256_cvtph_ps(halves::<N>(at.cast())));
 lanes!(bf16, at, mask =>
     from_bf16(_mm256_loadu_si256(at.cast())),
-    from_bf16(_mm256_maskz_loadu_epi16(mask, at.cast())));
+    from_bf16(_mm256_maskz_loadu_epi16(mask, at.cast())),
+    _mm512_castps512_ps256(from_bf16(_mm256_castsi128_si256(halves::<N>(at.cast())))));
+
+/// # Safety
+/// As for [`Lanes::column`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[allow(unsafe_code)] // loads through a pointer
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn strided<const N: usize>(at: *const f32) -> __m256 {
+    let places = _mm256_slli_epi32::<4>(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    let present = u8::MAX >> (8 - N);
+    // SAFETY: the caller's contract, for the N elements that the mask names.
+    unsafe { _mm256_mmask_i32gather_ps::<4>(_mm256_setzero_ps(), present, places, at) }
+}
+
+/// # Safety
+/// As for [`Lanes::column`].
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[allow(unsafe_code)] // loads through a pointer
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn halves<const N: usize>(at: *const u16) -> __m128i {
+    let mut halves = [0u16; 8];
+    for (i, half) in halves.iter_mut().enumerate().take(N) {
+        // SAFETY: the caller's contract.
+        *half = unsafe { *at.add(16 * i) };
+    }
+    let [a, b, c, d, e, f, g, h] = halves.map(u16::cast_signed);
+    _mm_setr_epi16(a, b, c, d, e, f, g, h)
+}
 
 #[cfg(target_arch = "x86_64")]
 #[inline]
