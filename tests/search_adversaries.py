@@ -22,6 +22,7 @@ class Case:
     passages: np.ndarray
     exact: bool = False
     """Whether float64 holds every partial sum, so that its products are the scores."""
+    k: int = 100
 
 
 Builder = Callable[[np.random.Generator], Case]
@@ -289,6 +290,47 @@ def errors_of_one_sign(rng: np.random.Generator) -> Case:
     p[:, 0] = 127
     p[np.arange(PASSAGES), 1 + rng.integers(0, 383, PASSAGES)] = 0.51
     return Case(q, p)
+
+
+@adversary
+def guesses_that_fail(rng: np.random.Generator) -> Case:
+    """Half of the passages seem to score 0 in whole numbers and score far less: the errors add up.
+
+    Centring does not help, since the passages at even places, and the queries, have a mean of zero.
+    """
+    signs = rng.choice(np.array([-1, 1], "f4"), 384)
+    q = np.repeat(100 * signs[None], QUERIES, axis=0)
+    q[::2] *= -1
+    q[:, 0] = 0
+    p = np.zeros((2048, 384), dtype=np.float32)
+    p[1::2] = np.float32(-0.49) * signs
+    p[1::2, 0] = rng.choice(np.array([-127, 127], "f4"), 1024)
+    pair = rng.permuted(np.tile(np.arange(1, 384), (512, 1)), axis=1)[:, :2]
+    some, rows = np.zeros((512, 384), dtype=np.float32), np.arange(512)
+    some[rows, pair[:, 0]], some[rows, pair[:, 1]] = signs[pair[:, 0]] * 64, signs[pair[:, 1]] * -64
+    p[0::4], p[2::4] = some, -some
+    return Case(q, p, k=1500)
+
+
+@adversary
+def a_crowd_at_the_threshold(rng: np.random.Generator) -> Case:
+    """Thousands of passages that no byte tells apart, over several chunks of panels."""
+    p = unit(normal(rng, 1, 64)) + np.float32(1e-4) * unit(normal(rng, 11_000, 64))
+    p[::3] = unit(normal(rng, len(p[::3]), 64))
+    return Case(unit(normal(rng, 48, 64)), p, k=20)
+
+
+@adversary
+def many_passages_of_cosine_07(rng: np.random.Generator) -> Case:
+    return Case(anisotropic(rng, 40, 96, 0.7), anisotropic(rng, 18_000, 96, 0.7))
+
+
+@adversary
+def changing_company(rng: np.random.Generator) -> Case:
+    """Norms, means and scales of passages drift from block to block, small and large by turns."""
+    p = normal(rng, 9000, 80) * np.exp(3 * np.sin(np.arange(9000) / 300))[:, None]
+    p += 5 * np.cos(np.arange(9000) / 1000)[:, None]
+    return Case(normal(rng, 48, 80), p.astype(np.float32))
 
 
 @adversary
