@@ -5,6 +5,8 @@
 //! the files of this folder hold the crate's only `unsafe`.
 
 mod bisect;
+#[cfg(target_arch = "x86_64")]
+mod bisect_halves;
 mod collect;
 mod count;
 mod int8;

@@ -1,6 +1,7 @@
 //! Sixteen scores at a time: loads that widen to `f32`, and asking for memory ahead of its use.
 
 use crate::matrix::Element;
+use half::slice::HalfFloatSliceExt as _;
 use half::{bf16, f16};
 
 #[cfg(target_arch = "x86_64")]
@@ -9,13 +10,19 @@ use std::arch::x86_64::*;
 /// How far ahead of the loads memory is asked for, in bytes. Without it a core that compares
 /// more than it loads keeps too few reads under way.
 #[cfg(target_arch = "x86_64")]
-pub(super) const AHEAD: usize = 2048;
+pub(super) const AHEAD: usize = 6144;
 
 /// A stored score whose rows the kernels read: it widens to `f32` in a register.
 #[allow(unsafe_code)] // the contract below
 pub trait Lanes: Element + 'static {
     /// This score as `f32`.
     fn wide(self) -> f32;
+
+    /// This `f32`, which must be a score of this type.
+    fn narrow(wide: f32) -> Self;
+
+    /// The bits of scores of 16 bits, and those of +∞; `None` for wider ones.
+    fn halves(scores: &[Self]) -> Option<(&[u16], u16)>;
 
     /// Sixteen consecutive scores.
     ///
@@ -43,12 +50,22 @@ pub trait Lanes: Element + 'static {
 }
 
 macro_rules! lanes {
-    ($kind:ty, $at:ident, $mask:ident => $sixteen:expr, $some:expr, $column:expr) => {
+    ($kind:ty, $narrow:expr, $halves:expr, $at:ident, $mask:ident => $sixteen:expr, $some:expr, $column:expr) => {
         #[allow(unsafe_code)] // the trait's contract
         impl Lanes for $kind {
             #[inline]
             fn wide(self) -> f32 {
                 f32::from(self)
+            }
+
+            #[inline]
+            fn narrow(wide: f32) -> Self {
+                $narrow(wide)
+            }
+
+            #[inline]
+            fn halves(scores: &[Self]) -> Option<(&[u16], u16)> {
+                $halves(scores)
             }
 
             #[cfg(target_arch = "x86_64")]
@@ -78,15 +95,23 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, at, mask =>
+fn f16_bits(scores: &[f16]) -> Option<(&[u16], u16)> {
+    Some((scores.reinterpret_cast(), f16::INFINITY.to_bits()))
+}
+
+fn bf16_bits(scores: &[bf16]) -> Option<(&[u16], u16)> {
+    Some((scores.reinterpret_cast(), bf16::INFINITY.to_bits()))
+}
+
+lanes!(f32, |wide| wide, |_| None, at, mask =>
     _mm512_loadu_ps(at),
     _mm512_maskz_loadu_ps(mask, at),
     strided::<N>(at));
-lanes!(f16, at, mask =>
+lanes!(f16, f16::from_f32, f16_bits, at, mask =>
     _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())),
     _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, at.cast())),
     _mm256_cvtph_ps(halves::<N>(at.cast())));
-lanes!(bf16, at, mask =>
+lanes!(bf16, bf16::from_f32, bf16_bits, at, mask =>
     from_bf16(_mm256_loadu_si256(at.cast())),
     from_bf16(_mm256_maskz_loadu_epi16(mask, at.cast())),
     _mm512_castps512_ps256(from_bf16(_mm256_castsi128_si256(halves::<N>(at.cast())))));
@@ -149,7 +174,7 @@ fn ask<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing and never faults, past the end of the data too.
     unsafe {
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        _mm_prefetch::<_MM_HINT_T1>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
