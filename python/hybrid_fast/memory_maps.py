@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class ReadAhead:
 
     def __init__(self, matrices: Sequence[Any]) -> None:
         self.matrices, self.asked = matrices, 0
-        self.edges = [0, *np.cumsum([len(matrix) for matrix in matrices]).tolist()]
+        self.edges = [0, *accumulate(map(len, matrices))]
         row = max((matrix.nbytes // len(matrix) for matrix in matrices if len(matrix)), default=1)
         self.window = max(_AHEAD // max(row, 1), 1)
 

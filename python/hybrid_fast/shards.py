@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -125,7 +125,7 @@ def search_over(
     progress: Progress | None = None,
 ) -> Found:
     """Search the shards one after another; the same as one search over all of them put together."""
-    starts = [0, *np.cumsum([len(part) for part in parts]).tolist()]
+    starts = [0, *accumulate(map(len, parts))]
     wanted = 0 if targets is None else len(targets.ids)
     ahead = np.zeros(wanted, dtype=np.int64)
     pool_ahead = np.zeros(wanted if pools is not None else 0, dtype=np.int64)
