@@ -292,24 +292,55 @@ def errors_of_one_sign(rng: np.random.Generator) -> Case:
     return Case(q, p)
 
 
-@adversary
-def guesses_that_fail(rng: np.random.Generator) -> Case:
-    """Half of the passages seem to score 0 in whole numbers and score far less: the errors add up.
-
-    Centring does not help, since the passages at even places, and the queries, have a mean of zero.
-    """
+def signs_and_queries(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return signs a, and queries ±100 a that are blind for the first coordinate; their mean is zero."""
     signs = rng.choice(np.array([-1, 1], "f4"), 384)
     q = np.repeat(100 * signs[None], QUERIES, axis=0)
     q[::2] *= -1
     q[:, 0] = 0
-    p = np.zeros((2048, 384), dtype=np.float32)
-    p[1::2] = np.float32(-0.49) * signs
-    p[1::2, 0] = rng.choice(np.array([-127, 127], "f4"), 1024)
-    pair = rng.permuted(np.tile(np.arange(1, 384), (512, 1)), axis=1)[:, :2]
-    some, rows = np.zeros((512, 384), dtype=np.float32), np.arange(512)
-    some[rows, pair[:, 0]], some[rows, pair[:, 1]] = signs[pair[:, 0]] * 64, signs[pair[:, 1]] * -64
-    p[0::4], p[2::4] = some, -some
-    return Case(q, p, k=1500)
+    return signs, q
+
+
+def bytes_exactly(rng: np.random.Generator, signs: np.ndarray, rows: int) -> np.ndarray:
+    """Return rows that bytes hold exactly, along the signs on 120 coordinates: scores of ±12,000."""
+    some = np.zeros((rows, 384), dtype=np.float32)
+    columns = rng.permuted(np.tile(np.arange(1, 384), (rows, 1)), axis=1)[:, :120]
+    np.put_along_axis(some, columns, signs[columns], axis=1)
+    some[:, 0] = rng.choice(np.array([-127, 127], "f4"), rows)
+    return some
+
+
+def bytes_blind(rng: np.random.Generator, signs: np.ndarray, rows: int) -> np.ndarray:
+    """Return rows that look like nothing in bytes, and have scores of ±18,767."""
+    some = np.repeat(np.float32(-0.49) * signs[None], rows, axis=0)
+    some[:, 0] = rng.choice(np.array([-127, 127], "f4"), rows)
+    return some
+
+
+@adversary
+def bounds_that_are_met(rng: np.random.Generator) -> Case:
+    """All rounding errors point along the query, as far as a bound can allow; centring does not help.
+
+    Whoever takes the mean of all passages or of evenly spaced ones finds zero.
+    """
+    signs, q = signs_and_queries(rng)
+    p = -bytes_exactly(rng, signs, 2048)
+    p[2::4] = -p[0::4]
+    p[1025::2] = bytes_blind(rng, signs, 512)
+    return Case(q, p)
+
+
+@adversary
+def guesses_that_fail(rng: np.random.Generator) -> Case:
+    """Passages that seem to score 0 raise a guessed threshold above better ones that follow."""
+    signs, q = signs_and_queries(rng)
+    p = np.repeat(-signs[None], 4096, axis=0)
+    p[320:1520] = bytes_blind(rng, signs, 1200)
+    p[1520:] = -bytes_exactly(rng, signs, 2576)
+    # Every fourth: a mean of zero, with few passages above all that matters.
+    p[::4] = -signs
+    p[:: 4 * 64] = 63 * signs
+    return Case(q, p)
 
 
 @adversary
