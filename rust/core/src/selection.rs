@@ -2,6 +2,7 @@
 //! reach it, sorted.
 
 use crate::kernel::{Halves, Kernel, Lanes, Maxima, Reached, WIDTH};
+use crate::radix;
 
 /// Groups of scores for each one of the k. With six times as many groups as are wanted, about
 /// 1.1 k scores of a shuffled row reach the bound.
@@ -20,6 +21,7 @@ pub struct Selection {
     reached: Reached,
     all: Vec<f32>,
     keys: Vec<u64>,
+    spare: Vec<u64>,
 }
 
 impl Selection {
@@ -49,7 +51,7 @@ impl Selection {
             self.keys.select_nth_unstable(k - 1);
             self.keys.truncate(k);
         }
-        self.keys.sort_unstable();
+        radix::sort(&mut self.keys, &mut self.spare);
         self.columns.extend(self.keys.iter().map(|&key| key as u32));
         false
     }
