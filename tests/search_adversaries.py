@@ -22,6 +22,7 @@ class Case:
     passages: np.ndarray
     exact: bool = False
     """Whether float64 holds every partial sum, so that its products are the scores."""
+    k: int = 100
 
 
 Builder = Callable[[np.random.Generator], Case]
@@ -289,6 +290,78 @@ def errors_of_one_sign(rng: np.random.Generator) -> Case:
     p[:, 0] = 127
     p[np.arange(PASSAGES), 1 + rng.integers(0, 383, PASSAGES)] = 0.51
     return Case(q, p)
+
+
+def signs_and_queries(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return signs a, and queries ±100 a that are blind for the first coordinate; their mean is zero."""
+    signs = rng.choice(np.array([-1, 1], "f4"), 384)
+    q = np.repeat(100 * signs[None], QUERIES, axis=0)
+    q[::2] *= -1
+    q[:, 0] = 0
+    return signs, q
+
+
+def bytes_exactly(rng: np.random.Generator, signs: np.ndarray, rows: int) -> np.ndarray:
+    """Return rows that bytes hold exactly, along the signs on 120 coordinates: scores of ±12,000."""
+    some = np.zeros((rows, 384), dtype=np.float32)
+    columns = rng.permuted(np.tile(np.arange(1, 384), (rows, 1)), axis=1)[:, :120]
+    np.put_along_axis(some, columns, signs[columns], axis=1)
+    some[:, 0] = rng.choice(np.array([-127, 127], "f4"), rows)
+    return some
+
+
+def bytes_blind(rng: np.random.Generator, signs: np.ndarray, rows: int) -> np.ndarray:
+    """Return rows that look like nothing in bytes, and have scores of ±18,767."""
+    some = np.repeat(np.float32(-0.49) * signs[None], rows, axis=0)
+    some[:, 0] = rng.choice(np.array([-127, 127], "f4"), rows)
+    return some
+
+
+@adversary
+def bounds_that_are_met(rng: np.random.Generator) -> Case:
+    """All rounding errors point along the query, as far as a bound can allow; centring does not help.
+
+    Whoever takes the mean of all passages or of evenly spaced ones finds zero.
+    """
+    signs, q = signs_and_queries(rng)
+    p = -bytes_exactly(rng, signs, 2048)
+    p[2::4] = -p[0::4]
+    p[1025::2] = bytes_blind(rng, signs, 512)
+    return Case(q, p)
+
+
+@adversary
+def guesses_that_fail(rng: np.random.Generator) -> Case:
+    """Passages that seem to score 0 raise a guessed threshold above better ones that follow."""
+    signs, q = signs_and_queries(rng)
+    p = np.repeat(-signs[None], 4096, axis=0)
+    p[320:1520] = bytes_blind(rng, signs, 1200)
+    p[1520:] = -bytes_exactly(rng, signs, 2576)
+    # Every fourth: a mean of zero, with few passages above all that matters.
+    p[::4] = -signs
+    p[:: 4 * 64] = 63 * signs
+    return Case(q, p)
+
+
+@adversary
+def a_crowd_at_the_threshold(rng: np.random.Generator) -> Case:
+    """Thousands of passages that no byte tells apart, over several chunks of panels."""
+    p = unit(normal(rng, 1, 64)) + np.float32(1e-4) * unit(normal(rng, 11_000, 64))
+    p[::3] = unit(normal(rng, len(p[::3]), 64))
+    return Case(unit(normal(rng, 48, 64)), p, k=20)
+
+
+@adversary
+def many_passages_of_cosine_07(rng: np.random.Generator) -> Case:
+    return Case(anisotropic(rng, 40, 96, 0.7), anisotropic(rng, 18_000, 96, 0.7))
+
+
+@adversary
+def changing_company(rng: np.random.Generator) -> Case:
+    """Norms, means and scales of passages drift from block to block, small and large by turns."""
+    p = normal(rng, 9000, 80) * np.exp(3 * np.sin(np.arange(9000) / 300))[:, None]
+    p += 5 * np.cos(np.arange(9000) / 1000)[:, None]
+    return Case(normal(rng, 48, 80), p.astype(np.float32))
 
 
 @adversary

@@ -68,10 +68,11 @@ def test_ranks_and_topk(monkeypatch):
 
 def test_search(monkeypatch):
     """Whole numbers, whose scores every order of summation gives exactly."""
+    monkeypatch.setattr("hybrid_fast.scorers.PRECISIONS", ("auto", "f32", "coarse"))
     rng = np.random.default_rng([SEED, 2])
     done = 0
     while done < CASES:
-        passages, dimension = any_columns(rng), int(rng.integers(1, 70))
+        passages, dimension = any_columns(rng), int(rng.choice([rng.integers(1, 70), rng.integers(60, 140)]))
         queries = int(rng.integers(1, 2 + min(200, 100_000 // passages)))
         size = int(rng.choice([1, 2, 30, 400]))
         q = rng.integers(-size, size + 1, (queries, dimension)).astype(np.float32)
@@ -90,7 +91,7 @@ def test_search(monkeypatch):
         monkeypatch.setenv(VARIABLE, str(rng.choice(SETS)))
         found = hf.search(
             any_layout(rng, q), any_layout(rng, p), k, positives=brute_force.csr(golds), pools=pools,
-            threads=int(rng.integers(1, 4)), precision=str(rng.choice(["auto", "auto", "f32"])),
+            threads=int(rng.integers(1, 4)), precision=str(rng.choice(["auto", "f32", "coarse"])),
         )  # fmt: skip
         expected = brute_force.order(scores)[:, :k]
         np.testing.assert_array_equal(found.ids, expected)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -238,6 +241,56 @@ def test_a_forked_child_does_not_hang():
     assert queue.get(timeout=60) == 12
     child.join(timeout=60)
     assert child.exitcode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_in_the_middle_of_a_call_does_not_hang():
+    scores = np.ones((40, 1_000_000), dtype=np.float32)
+    expected = hf.ranks(scores, [[5]] * 40, threads=2).values.sum()
+    busy = threading.Thread(target=lambda: [hf.topk(scores, 10, threads=2) for _ in range(10)])
+    busy.start()
+    child = os.fork()
+    if child == 0:
+        same = hf.ranks(scores, [[5]] * 40, threads=2).values.sum() == expected
+        os._exit(0 if same else 1)
+    busy.join()
+    deadline = time.monotonic() + 60
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            pytest.fail("the child hangs")
+        time.sleep(0.01)
+    assert ended[1] == 0
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint8])
+def test_positives_as_vectors_equal_positives_as_lists(kind):
+    scores = np.random.default_rng(5).random((4, 60), dtype=np.float32)
+    golds = [[3, 59, 0], [], [7], [1, 2]]
+    expected = hf.ranks(scores, golds).values.tolist()
+    vectors = [np.array(row, dtype=kind) for row in golds]
+    assert hf.ranks(scores, vectors).values.tolist() == expected
+    vectors[1] = np.zeros(0, dtype=np.int16)
+    assert hf.ranks(scores, vectors).values.tolist() == expected
+    assert hf.ranks(scores, [tuple(row) for row in golds]).values.tolist() == expected
+    assert hf.ranks(scores, [[np.int64(i) for i in row] for row in golds]).values.tolist() == expected
+    with pytest.raises(InvalidArgument, match="hold passage 1 twice"):
+        hf.ranks(scores, [*vectors[:3], np.array([1, 2, 1], dtype=kind)])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("place", [0, 1, 15, 16, 63, 64, 4079, 4080, 9998, 9999])
+def test_a_nan_anywhere_is_found(dtype, place):
+    scores = np.random.default_rng(7).random((3, 10_000)).astype(dtype)
+    scores[1, place] = np.nan
+    message = rf"scores\[1, {place}\] is NaN"
+    for golds in (0, 1, 3, 4, 40):
+        with pytest.raises(NotANumber, match=message):
+            hf.ranks(scores, [list(range(100, 100 + golds))] * 3)
+    for k in (0, 1, 30, 3000, 10_000):
+        with pytest.raises(NotANumber, match=message):
+            hf.topk(scores, k)
 
 
 def test_torch_is_not_imported():

@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_python_blocks_run_in_order(capsys) -> None:
@@ -21,11 +23,23 @@ def test_python_blocks_run_in_order(capsys) -> None:
     assert "RR@10" in printed
 
 
+def test_the_page_on_search_runs(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, Any] = {}
+    mapped = None
+    for block in blocks("python", (ROOT / "docs" / "search.md").read_text(encoding="utf-8")):
+        exec(compile(block, "search.md", "exec"), namespace)
+        found, mapped = mapped, namespace["found"]
+    assert 0 < namespace["monolingual"] < 1
+    assert 0 < namespace["cross_lingual"] < 1
+    # float16 moves a rank here and there.
+    assert abs(found.ranks.values - mapped.ranks.values).max() < 30
+
+
 def test_every_file_it_links_to_exists() -> None:
-    root = Path(__file__).parent.parent
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert links
-    assert [link for link in links if not (root / link).exists()] == []
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_the_test_command_is_marked() -> None:

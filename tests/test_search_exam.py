@@ -25,8 +25,15 @@ def settings() -> Iterator[tuple[str, str, int]]:
     for name in SETS:
         yield "f32", name, 1
         yield "auto", name, 1
+        yield "coarse", name, 1
     for threads in (2, 3):
         yield "auto", SETS[-1], threads
+
+
+@pytest.fixture(autouse=True)
+def _every_precision(monkeypatch):
+    """Let the low-precision filter of ``"auto"`` be asked for on any machine and at any size."""
+    monkeypatch.setattr("hybrid_fast.scorers.PRECISIONS", ("auto", "f32", "coarse"))
 
 
 @dataclass(frozen=True)
@@ -110,10 +117,10 @@ def test_every_way_of_searching_gives_the_plain_answer(name, monkeypatch):
     for precision, cpu, threads in settings():
         monkeypatch.setenv(VARIABLE, cpu)
         found = hf.search(
-            case.queries, case.passages, 100, positives=golds, pools=pools, precision=precision,
+            case.queries, case.passages, case.k, positives=golds, pools=pools, precision=precision,
             threads=threads,
         )  # fmt: skip
-        equal(found, plain, 100)
+        equal(found, plain, case.k)
         assert [found.ranks[query].tolist() for query in range(len(golds))] == over_all
         ours = found.pool_ranks
         assert ours.values.tolist() == [rank for row in in_pool for rank in row]
@@ -133,7 +140,7 @@ def test_every_k_alone(name, monkeypatch):
     plain = Plain.of(case, monkeypatch)
     count = len(case.passages)
     monkeypatch.delenv(VARIABLE)
-    for k in {0, 1, 10, count // 3, count - 1, count, count + 7}:
+    for k in {0, 1, 10, case.k, count // 3, count - 1, count, count + 7}:
         equal(hf.search(case.queries, case.passages, k, threads=1), plain, k)
 
 

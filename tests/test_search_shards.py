@@ -137,21 +137,6 @@ def test_progress_of_shards_counts_passages_to_the_end():
     assert seen[-1] == (30, 30)
 
 
-def advised(monkeypatch) -> list[tuple[int, int]]:
-    """Record what the kernel is told, as (advice, bytes); mmap objects take no patches."""
-    told: list[tuple[int, int]] = []
-    plain = memory_maps._advise
-
-    def recording(array, advice, most=None):
-        found = memory_maps._mapping(array)
-        if found is not None:
-            told.append((advice, min(memory_maps._span(array, found[0])[1], most or sys.maxsize)))
-        plain(array, advice, most)
-
-    monkeypatch.setattr(memory_maps, "_advise", recording)
-    return told
-
-
 @pytest.fixture
 def mapped(tmp_path):
     rng = np.random.default_rng(4)
@@ -161,36 +146,45 @@ def mapped(tmp_path):
     return p, [np.load(tmp_path / name, mmap_mode="r") for name in ("a.npy", "b.npy")]
 
 
-def test_the_kernel_is_told_what_comes_next(mapped, monkeypatch):
+def test_the_kernel_is_asked_for_each_row_once_and_a_window_ahead(mapped, monkeypatch):
     p, shards = mapped
-    told = advised(monkeypatch)
-    q = p[:4].astype("f4")
-    equal(hf.search(q, shards, 5), hf.search(q, p, 5))
-    assert [advice for advice, _ in told] == [
-        "MADV_WILLNEED",
-        "MADV_SEQUENTIAL",
-        "MADV_NORMAL",
-        "MADV_SEQUENTIAL",
-        "MADV_NORMAL",
-    ]
-    size = 2000 * 16 * 2
-    assert all(size * 0.9 <= length <= size * 2 + 4096 for _, length in told)
+    asked: list[tuple[int, int, int]] = []
+    done: list[int] = []
+
+    def advise(array: np.ndarray, advice: str) -> None:
+        shard = next(number for number, shard in enumerate(shards) if np.may_share_memory(array, shard))
+        first = (array.ctypes.data - shards[shard].ctypes.data) // 32 + (0, 3000)[shard]
+        asked.append((first, first + len(array), done[-1] if done else 0))
+
+    monkeypatch.setattr(memory_maps, "_advise", advise)
+    monkeypatch.setattr(memory_maps, "_AHEAD", 400 * 32)
+    ahead = memory_maps.ReadAhead([shards[0], p[:0], shards[1]])
+    for row in [*range(0, 5000, 7), 5000, 5000]:
+        done.append(row)
+        ahead.reached(row)
+    assert [first for first, _, _ in asked] == [0, *(stop for _, stop, _ in asked[:-1])]
+    assert asked[-1][1] == 5000
+    assert all(stop <= row + 400 for _, stop, row in asked)
+    # Never is the work less than most of a window from the edge of what was asked for.
+    assert all(row <= first - 250 for first, _, row in asked[1:])
+    assert len(asked) < 60
 
 
-def test_advice_is_left_out_where_it_is_not_known(mapped, monkeypatch):
+def test_mapped_shards_give_the_same_answer_with_and_without_advice(mapped, monkeypatch):
     p, shards = mapped
-    for name in ("MADV_WILLNEED", "MADV_SEQUENTIAL", "MADV_NORMAL"):
-        monkeypatch.delattr(mmap, name, raising=False)
-    equal(hf.search(p[:4], shards, 5), hf.search(p[:4], p, 5))
-    monkeypatch.setattr(mmap, "MADV_WILLNEED", 12345, raising=False)  # no such advice: refused by the kernel
-    equal(hf.search(p[:4], shards, 5), hf.search(p[:4], p, 5))
+    whole = hf.search(p[:4], p, 5)
+    equal(hf.search(p[:4], shards, 5), whole)
+    monkeypatch.setattr(mmap, "MADV_WILLNEED", 12345, raising=False)  # the kernel knows no such advice
+    equal(hf.search(p[:4], shards, 5), whole)
+    monkeypatch.delattr(mmap, "MADV_WILLNEED")
+    equal(hf.search(p[:4], shards, 5), whole)
 
 
 def test_slices_and_views_of_maps_are_recognised(mapped):
     _, (shard, _) = mapped
     for view in (shard, shard[10:], np.asarray(shard)[::2], shard[::-1], shard[:0]):
         assert memory_maps._mapping(view) is not None
-        memory_maps.read_ahead(view)
+        memory_maps._advise(view, "MADV_WILLNEED")
         start, length = memory_maps._span(view, memory_maps._mapping(view)[0])
         assert start % mmap.ALLOCATIONGRANULARITY == 0
         assert 0 <= start <= start + length <= shard.nbytes + 4096

@@ -20,6 +20,7 @@ __all__ = [
     "StateMismatch",
     "__version__",
     "fingerprint",
+    "id_rows",
     "measure",
     "ranks",
     "score_positives",
@@ -44,6 +45,7 @@ class NotSupported(HybridFastError): ...
 def topk(
     scores: _Matrix, k: int, threads: int | None = None
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]: ...
+def id_rows(rows: list[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None: ...
 def ranks(
     scores: _Matrix,
     indptr: NDArray[np.int64],

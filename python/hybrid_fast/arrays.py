@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ._core import id_rows as core_id_rows
 from .errors import InvalidArgument, InvalidShape
 
 Matrix: TypeAlias = Any
@@ -63,7 +64,8 @@ def _from_numpy(value: object, name: str) -> NDArray[Any]:
         array = np.asarray(value)
     except ValueError as error:
         raise InvalidShape(f"{name} is not a matrix: {error}") from None
-    if array.dtype.name == "bfloat16":
+    # The kind first: a name takes microseconds to make.
+    if array.dtype.kind not in "fiub" and array.dtype.name == "bfloat16":
         return array.view(np.uint16)
     if array.dtype.kind in "iub":
         raise TypeError(f"{name} is {array.dtype}; cast it to a float type: {name}.astype('float32')")
@@ -103,6 +105,10 @@ def id_rows(positives: Positives) -> tuple[NDArray[np.int64], NDArray[np.int64]]
                 f"positives are a tuple of {len(positives)}, expected two arrays (indptr, ids)"
             )
         return whole_numbers(positives[0], "indptr of positives"), whole_numbers(positives[1], "positives")
+    if type(positives) is list:
+        found = core_id_rows(positives) or _of_arrays(positives)
+        if found is not None:
+            return found
     rows = [
         _list(row, f"row {place} of positives", "a list of passage ids")
         for place, row in enumerate(_list(positives, "positives", "a list of id lists or (indptr, ids)"))
@@ -110,6 +116,17 @@ def id_rows(positives: Positives) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     indptr = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=indptr[1:])
     return indptr, whole_numbers(list(chain.from_iterable(rows)), "positives")
+
+
+def _of_arrays(rows: list[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Return (indptr, ids) of a list of vectors of one integer type, or None."""
+    if set(map(type, rows)) != {np.ndarray} or {(row.ndim, row.dtype) for row in rows} != {
+        (1, rows[0].dtype)
+    }:
+        return None
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(list(map(len, rows)), out=indptr[1:])
+    return indptr, whole_numbers(np.concatenate(rows), "positives")
 
 
 def _list(value: Any, name: str, expected: str) -> list[Any]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A shard larger than memory would push itself out again if it were all asked for.
-_AHEAD = 1 << 28
+# Bytes: enough to keep a disk busy, little beside a machine's memory.
+_AHEAD = 1 << 26
 
 
 def _mapping(array: object) -> tuple[mmap.mmap, Any] | None:
@@ -31,7 +31,7 @@ def _span(array: NDArray[Any], mapped: mmap.mmap) -> tuple[int, int]:
     return aligned, high - low + start - aligned
 
 
-def _advise(array: object, advice: str, most: int | None = None) -> None:
+def _advise(array: object, advice: str) -> None:
     """Tell the kernel how a mapped array is read; nothing happens where that cannot be told."""
     found = _mapping(array)
     option = getattr(mmap, advice, None)
@@ -39,24 +39,36 @@ def _advise(array: object, advice: str, most: int | None = None) -> None:
         return
     start, length = _span(array, found[0])
     try:
-        found[0].madvise(option, start, length if most is None else min(length, most))
+        found[0].madvise(option, start, length)
     except (OSError, ValueError):
         return
 
 
-def read_ahead(array: object) -> None:
-    """Ask the kernel to start reading a mapped array (its beginning, where it is large)."""
-    _advise(array, "MADV_WILLNEED", _AHEAD)
+class ReadAhead:
+    """Keeps the kernel reading a bounded stretch ahead in matrices that are worked on one after another.
 
+    Faults alone read a mapped file in small pieces, each waited for. Matrices in memory are left alone.
 
-@contextmanager
-def read_in_order(array: object) -> Iterator[None]:
-    """Tell the kernel that a mapped array is read from front to back inside the block."""
-    _advise(array, "MADV_SEQUENTIAL")
-    try:
-        yield
-    finally:
-        _advise(array, "MADV_NORMAL")
+    Args:
+        matrices: the shards of a corpus, in order.
+    """
+
+    def __init__(self, matrices: Sequence[Any]) -> None:
+        self.matrices, self.asked = matrices, 0
+        self.edges = [0, *accumulate(map(len, matrices))]
+        row = max((matrix.nbytes // len(matrix) for matrix in matrices if len(matrix)), default=1)
+        self.window = max(_AHEAD // max(row, 1), 1)
+
+    def reached(self, row: int) -> None:
+        """Ask for the rows of all shards up to a window after ``row``, those not asked for before."""
+        stop = min(row + self.window, self.edges[-1])
+        # In large pieces: a request costs a pass over the pages it names.
+        if stop - self.asked < self.window // 4 and stop < self.edges[-1]:
+            return
+        for matrix, (first, last) in zip(self.matrices, pairwise(self.edges), strict=True):
+            if first < stop and self.asked < last and _mapping(matrix) is not None:
+                _advise(matrix[max(self.asked - first, 0) : stop - first], "MADV_WILLNEED")
+        self.asked = max(self.asked, stop)
 
 
 def file_stamp(array: object) -> int | None:

@@ -113,7 +113,7 @@ def search(
         pools: one label per passage (its language, say) over all shards; each positive is then also
             ranked among the passages of its own label.
         precision: ``"auto"`` and ``"f32"`` compute in float32.
-        threads: default: ``RAYON_NUM_THREADS``, else all cores. Never changes the result.
+        threads: as for :func:`hybrid_fast.ranks`. Never changes the result.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``.
         progress: called with (steps done, steps), with several shards (passages done, passages).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ from ._core import score_positives as core_score_positives
 from ._core import topk as core_topk
 from .arrays import Matrix
 from .errors import InvalidShape
-from .memory_maps import read_ahead, read_in_order
+from .memory_maps import ReadAhead
 from .progress import Progress
 
 
@@ -124,22 +125,17 @@ def search_over(
     progress: Progress | None = None,
 ) -> Found:
     """Search the shards one after another; the same as one search over all of them put together."""
-    starts = [0, *np.cumsum([len(part) for part in parts]).tolist()]
+    starts = [0, *accumulate(map(len, parts))]
     wanted = 0 if targets is None else len(targets.ids)
     ahead = np.zeros(wanted, dtype=np.int64)
     pool_ahead = np.zeros(wanted if pools is not None else 0, dtype=np.int64)
     ids = np.zeros((len(queries), 0), dtype=np.int64)
     scores = np.zeros((len(queries), 0), dtype=np.float32)
-    for number, part in enumerate(parts):
-        start, stop = starts[number], starts[number + 1]
-        if number + 1 < len(parts):
-            read_ahead(parts[number + 1])
+    ahead_of = ReadAhead(parts)
+    for part, (start, stop) in zip(parts, pairwise(starts), strict=True):
         own = None if pools is None else pools[start:stop]
-        report = progress
-        if progress is not None and len(parts) > 1:
-            report = _Share(progress, start, stop, starts[-1])
-        with read_in_order(part):
-            found = scorer.search(queries, part, k, start, starts[-1], own, targets, report)
+        step = _Step(progress, ahead_of, start, stop, len(parts) > 1)
+        found = scorer.search(queries, part, k, start, starts[-1], own, targets, step)
         ids, scores = joined([ids, found[0]], [scores, found[1]], k, threads)
         if targets is not None:
             ahead += found[2]
@@ -148,14 +144,21 @@ def search_over(
     return ids, scores, ahead, pool_ahead
 
 
-class _Share:
-    """Progress of one shard as progress in passages of the corpus."""
+class _Step:
+    """What is done between two steps of a shard's search: reading ahead, and reporting."""
 
-    def __init__(self, progress: Progress, start: int, stop: int, total: int) -> None:
-        self.progress, self.start, self.stop, self.total = progress, start, stop, total
+    def __init__(
+        self, progress: Progress | None, ahead: ReadAhead, start: int, stop: int, several: bool
+    ) -> None:
+        self.progress, self.ahead, self.start, self.stop, self.several = progress, ahead, start, stop, several
+        ahead.reached(start)
 
-    def __call__(self, done: int, total: int, /) -> object:
-        return self.progress(self.start + (self.stop - self.start) * done // max(total, 1), self.total)
+    def __call__(self, done: int, total: int, /) -> None:
+        row = self.start + (self.stop - self.start) * done // max(total, 1)
+        self.ahead.reached(row)
+        if self.progress is not None:
+            # Steps of several shards do not add up, their passages do.
+            self.progress(*((row, self.ahead.edges[-1]) if self.several else (done, total)))
 
 
 def joined(

@@ -24,6 +24,7 @@ pub mod packing;
 pub mod pairs;
 pub mod permutation;
 pub mod plan;
+mod radix;
 pub mod ranks;
 mod rows;
 pub mod search;

@@ -6,7 +6,7 @@ use crate::kernel::{BOUNDS, FEW, Hits, Kernel, LONGEST, prefetch};
 use crate::matrix::View;
 use crate::rows::{Task, cut, over};
 use crate::threads::Threads;
-use crate::topk::{Ids, Score, Stored, first_nan};
+use crate::topk::{Score, Stored, first_nan};
 use crate::{Error, Result};
 
 /// The golds of each query, in compressed sparse rows: those of query `i` are
@@ -192,71 +192,13 @@ impl std::ops::AddAssign for Tally {
 
 /// A positive to be ranked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target<S> {
+struct Target<S> {
     /// Its score.
-    pub(crate) score: S,
+    score: S,
     /// Its passage id.
-    pub(crate) id: u32,
-    /// Its pool.
-    pub(crate) label: u32,
+    id: u32,
     /// Where it stands among all positives.
-    pub(crate) place: usize,
-}
-
-/// Up to this many targets are compared with every score; more are searched by bisection.
-const COMPARED: usize = 32;
-
-/// Counts scores that hold no NaN against the targets of one query, which stand in ascending order
-/// of score.
-pub(crate) fn tally<S: Score>(
-    kernel: Kernel,
-    scores: &[S],
-    ids: Ids<'_>,
-    targets: &[Target<S>],
-    tallies: &mut [Tally],
-    histogram: &mut Vec<u32>,
-) {
-    if targets.len() <= COMPARED {
-        for (target, tally) in targets.iter().zip(tallies) {
-            let (greater, equal) = S::count(kernel, scores, target.score);
-            if greater + equal == 0 {
-                break; // nothing reaches this target, so nothing reaches the higher ones after it
-            }
-            tally.greater += greater;
-            if equal > 0 {
-                for (place, score) in scores.iter().enumerate() {
-                    if *score == target.score {
-                        tally.meet(ids.at(place), target.id);
-                    }
-                }
-            }
-        }
-        return;
-    }
-    const PIECE: usize = 32;
-    let lowest = targets[0].score;
-    histogram.clear();
-    histogram.resize(targets.len() + 1, 0);
-    for (number, piece) in scores.chunks(PIECE).enumerate() {
-        if !S::any_at_least(kernel, piece, lowest) {
-            continue;
-        }
-        for (place, &score) in piece.iter().enumerate() {
-            let below = targets.partition_point(|target| target.score < score);
-            histogram[below] += 1;
-            for (target, tally) in targets[below..].iter().zip(&mut tallies[below..]) {
-                if target.score != score {
-                    break;
-                }
-                tally.meet(ids.at(number * PIECE + place), target.id);
-            }
-        }
-    }
-    let mut greater = 0;
-    for (tally, count) in tallies.iter_mut().zip(&histogram[1..]).rev() {
-        greater += count;
-        tally.greater += greater;
-    }
+    place: usize,
 }
 
 impl Tally {
@@ -347,9 +289,11 @@ struct Counter<S> {
     kernel: Kernel,
     /// The positives of the row in ascending order of score.
     targets: Vec<Target<S>>,
-    /// Their scores, each once, and how many scores are greater.
+    /// Their scores, in [`Counter::bisect`] each once, and how many scores are greater.
     bounds: Vec<S>,
     above: Vec<u32>,
+    /// The first target of each bound, and the number of all.
+    firsts: Vec<usize>,
     hits: Hits,
     scratch: Vec<S>,
 }
@@ -361,6 +305,7 @@ impl<S: Score> Counter<S> {
             targets: Vec::new(),
             bounds: Vec::new(),
             above: Vec::new(),
+            firsts: Vec::new(),
             hits: Hits::default(),
             scratch: Vec::new(),
         }
@@ -377,11 +322,11 @@ impl<S: Score> Counter<S> {
         self.targets.clear();
         for (place, &id) in ids.iter().enumerate() {
             let own = T::widen(&row[id as usize..=id as usize], &mut self.scratch)[0];
-            let (id, label) = (id as u32, 0);
+            let id = id as u32;
             self.targets.push(Target {
                 score: own,
                 id,
-                label,
+
                 place,
             });
         }
@@ -450,47 +395,43 @@ impl<S: Score> Counter<S> {
         self.targets
             .sort_unstable_by(|a, b| a.score.ascending(&b.score));
         self.bounds.clear();
-        self.bounds
-            .extend(self.targets.iter().map(|target| target.score));
-        self.bounds.dedup_by(|a, b| *a == *b);
+        self.firsts.clear();
+        for (number, target) in self.targets.iter().enumerate() {
+            if self.bounds.last() != Some(&target.score) {
+                self.bounds.push(target.score);
+                self.firsts.push(number);
+            }
+        }
+        self.firsts.push(self.targets.len());
         self.above.clear();
         self.above.resize(self.bounds.len(), 0);
         for begin in columns.clone().step_by(LONGEST) {
             let run = &row[begin..(begin + LONGEST).min(columns.end)];
-            for (bounds, above) in self
-                .bounds
-                .chunks(BOUNDS)
-                .zip(self.above.chunks_mut(BOUNDS))
-            {
+            for group in (0..self.bounds.len()).step_by(BOUNDS) {
+                let end = (group + BOUNDS).min(self.bounds.len());
+                let (bounds, above) = (&self.bounds[group..end], &mut self.above[group..end]);
                 if T::bisect(self.kernel, run, bounds, above, &mut self.hits) {
                     return true;
                 }
-                let first = self
-                    .targets
-                    .partition_point(|target| target.score < bounds[0]);
-                let targets = &self.targets[first..];
-                if self.hits.places().len() > run.len() / 8 {
-                    let of_group = targets
-                        .iter()
-                        .take_while(|t| t.score <= bounds[bounds.len() - 1]);
-                    for target in of_group {
+                let hits = self.hits.iter();
+                if hits.len() > run.len() / 8 {
+                    for target in &self.targets[self.firsts[group]..self.firsts[end]] {
                         tallies[target.place] += equals(self.kernel, run, begin, target);
                     }
                     continue;
                 }
-                for &place in self.hits.places() {
-                    let place = place as usize;
-                    let score = T::widen(&run[place..=place], &mut self.scratch)[0];
-                    let equal = targets.partition_point(|target| target.score < score);
-                    for target in targets[equal..].iter().take_while(|t| t.score == score) {
+                for (place, bound) in hits {
+                    let equals = self.firsts[group + bound]..self.firsts[group + bound + 1];
+                    for target in &self.targets[equals] {
                         tallies[target.place].meet((begin + place) as u32, target.id);
                     }
                 }
             }
         }
-        for target in &self.targets {
-            let number = self.bounds.partition_point(|bound| *bound < target.score);
-            tallies[target.place].greater += self.above[number];
+        for (pair, above) in self.firsts.windows(2).zip(&self.above) {
+            for target in &self.targets[pair[0]..pair[1]] {
+                tallies[target.place].greater += above;
+            }
         }
         false
     }

@@ -1,11 +1,15 @@
 //! The best k of one row: an exact lower bound from the maxima of its parts, then the few scores that
 //! reach it, sorted.
 
-use crate::kernel::{Halves, Kernel, Lanes, Maxima, Reached};
+use crate::kernel::{Halves, Kernel, Lanes, Maxima, Reached, WIDTH};
+use crate::radix;
 
 /// Groups of scores for each one of the k. With six times as many groups as are wanted, about
 /// 1.1 k scores of a shuffled row reach the bound.
 const GROUPS: usize = 6;
+
+/// Scores read before those that reach the bound are collected: they are still in the cache then.
+const PIECE: usize = 1 << 17;
 
 /// Working memory of one row after another, and the answer of the last.
 #[derive(Debug, Default)]
@@ -17,6 +21,7 @@ pub struct Selection {
     reached: Reached,
     all: Vec<f32>,
     keys: Vec<u64>,
+    spare: Vec<u64>,
 }
 
 impl Selection {
@@ -27,39 +32,60 @@ impl Selection {
         if k == 0 {
             return kernel.count_few(row, &[]).nan;
         }
+        self.reached.begin(k);
         // Small blocks when the maxima of large ones would be few beside k.
-        let depth = [8, 2].into_iter().find(|depth| 4 * depth * k <= row.len());
-        let bound = if let Some(depth) = depth {
-            if kernel.maxima(row, depth, GROUPS * k, &mut self.maxima) {
-                return true;
-            }
-            let groups = &mut self.maxima.groups;
-            kernel.kth_greatest(groups, k, &mut self.halves)
-        } else {
-            if kernel.count_few(row, &[]).nan {
-                return true;
-            }
-            let mut scratch = Vec::new();
-            self.all.clear();
-            self.all.extend_from_slice(T::widen(row, &mut scratch));
-            kernel.kth_greatest(&mut self.all, k, &mut self.halves)
+        let nan = match [8, 2].into_iter().find(|depth| 4 * depth * k <= row.len()) {
+            Some(depth) => self.filter(kernel, row, k, depth),
+            None => self.split(kernel, row, k),
         };
-        let blocks = depth.map_or((&[][..], 1), |depth| (&self.maxima.blocks[..], depth));
-        kernel.collect(row, blocks, bound, k, &mut self.reached);
-
+        if nan {
+            return true;
+        }
         self.keys.clear();
-        let above = self.reached.above().iter();
-        self.keys
-            .extend(above.map(|&column| key(row[column as usize].wide(), column)));
+        let keys = self
+            .reached
+            .iter()
+            .map(|(column, score)| key(score, column));
+        self.keys.extend(keys);
         if self.keys.len() > k {
             self.keys.select_nth_unstable(k - 1);
             self.keys.truncate(k);
         }
-        self.keys.sort_unstable();
+        radix::sort(&mut self.keys, &mut self.spare);
         self.columns.extend(self.keys.iter().map(|&key| key as u32));
-        let left = k - self.columns.len();
-        self.columns
-            .extend_from_slice(&self.reached.equal()[..left]);
+        false
+    }
+
+    /// For few of many: the bound is the k-th greatest of the maxima of more than k parts of the row, or
+    /// of what has been read of it.
+    fn filter<T: Lanes>(&mut self, kernel: Kernel, row: &[T], k: usize, depth: usize) -> bool {
+        let groups = (GROUPS * k).min(row.len() / depth);
+        self.maxima.begin(groups);
+        // So long that all groups have a score after the first piece.
+        let length = PIECE.max(groups.next_multiple_of(WIDTH) * depth);
+        for (number, piece) in row.chunks(length).enumerate() {
+            if kernel.maxima(piece, depth, &mut self.maxima) {
+                return true;
+            }
+            self.all.clear();
+            self.all.extend_from_slice(&self.maxima.groups);
+            let bound = kernel.kth_greatest(&mut self.all, k, &mut self.halves);
+            let blocks = (&self.maxima.blocks[..], depth);
+            kernel.collect(piece, number * length, blocks, bound, &mut self.reached);
+        }
+        false
+    }
+
+    /// For many of all: the bound is the k-th greatest score itself.
+    fn split<T: Lanes>(&mut self, kernel: Kernel, row: &[T], k: usize) -> bool {
+        if kernel.count_few(row, &[]).nan {
+            return true;
+        }
+        let mut scratch = Vec::new();
+        self.all.clear();
+        self.all.extend_from_slice(T::widen(row, &mut scratch));
+        let bound = kernel.kth_greatest(&mut self.all, k, &mut self.halves);
+        kernel.collect(row, 0, (&[], 1), bound, &mut self.reached);
         false
     }
 }

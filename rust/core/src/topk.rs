@@ -13,54 +13,19 @@ use crate::{Error, Result};
 
 /// A score type that rankings are computed in; −0 equals +0, ±∞ are ordinary, NaN is refused.
 pub trait Score: Copy + PartialOrd + Send + Sync + 'static {
-    /// The lowest value.
-    const LOWEST: Self;
     /// An order of all bit patterns that never contradicts `<`.
     fn ascending(&self, other: &Self) -> Ordering;
-    /// Whether any of `scores` is NaN.
-    fn any_nan(kernel: Kernel, scores: &[Self]) -> bool;
-    /// Whether any of `scores` is `bound` or more.
-    fn any_at_least(kernel: Kernel, scores: &[Self], bound: Self) -> bool;
-    /// How many of `scores` are greater than `bound`, and how many equal it.
-    fn count(kernel: Kernel, scores: &[Self], bound: Self) -> (u32, u32);
 }
 
 impl Score for f32 {
-    const LOWEST: Self = Self::NEG_INFINITY;
     fn ascending(&self, other: &Self) -> Ordering {
         self.total_cmp(other)
-    }
-    fn any_nan(kernel: Kernel, scores: &[Self]) -> bool {
-        kernel.any_nan(scores)
-    }
-    fn any_at_least(kernel: Kernel, scores: &[Self], bound: Self) -> bool {
-        kernel.any_at_least(scores, bound)
-    }
-    fn count(kernel: Kernel, scores: &[Self], bound: Self) -> (u32, u32) {
-        kernel.count(scores, bound)
     }
 }
 
 impl Score for f64 {
-    const LOWEST: Self = Self::NEG_INFINITY;
     fn ascending(&self, other: &Self) -> Ordering {
         self.total_cmp(other)
-    }
-    fn any_nan(_: Kernel, scores: &[Self]) -> bool {
-        scores.iter().fold(false, |any, score| any | score.is_nan())
-    }
-    fn any_at_least(_: Kernel, scores: &[Self], bound: Self) -> bool {
-        scores
-            .iter()
-            .fold(false, |any, score| any | (*score >= bound))
-    }
-    fn count(_: Kernel, scores: &[Self], bound: Self) -> (u32, u32) {
-        scores.iter().fold((0, 0), |(greater, equal), score| {
-            (
-                greater + u32::from(*score > bound),
-                equal + u32::from(*score == bound),
-            )
-        })
     }
 }
 
@@ -144,47 +109,15 @@ impl Stored for f64 {
     }
     fn choose<'a>(
         chooser: &'a mut Vec<u32>,
-        kernel: Kernel,
+        _: Kernel,
         row: &[Self],
         k: usize,
     ) -> Option<&'a [u32]> {
-        if Self::any_nan(kernel, row) {
+        if first_nan(row).is_some() {
             return None;
         }
-        let mut best = Best::new(k);
-        best.offer(kernel, row, Ids::From(0));
-        chooser.clear();
-        chooser.extend(best.sorted().into_iter().map(|item| item.1));
+        *chooser = Best::of(row, k);
         Some(chooser)
-    }
-}
-
-/// The passage ids of consecutive scores.
-#[derive(Debug, Clone, Copy)]
-pub enum Ids<'a> {
-    /// This id, the next, and so on.
-    From(u32),
-    /// One id a score.
-    Listed(&'a [u32]),
-}
-
-impl<'a> Ids<'a> {
-    /// The id of the score at `position`.
-    #[must_use]
-    pub fn at(self, position: usize) -> u32 {
-        match self {
-            Self::From(first) => first + position as u32,
-            Self::Listed(ids) => ids[position],
-        }
-    }
-
-    /// The ids from `position` on.
-    #[must_use]
-    pub fn skip(self, position: usize) -> Ids<'a> {
-        match self {
-            Self::From(first) => Self::From(first + position as u32),
-            Self::Listed(ids) => Self::Listed(&ids[position..]),
-        }
     }
 }
 
@@ -196,64 +129,42 @@ pub(crate) fn better<S: Score>(a: &(S, u32), b: &(S, u32)) -> Ordering {
         .then(a.1.cmp(&b.1))
 }
 
-/// The best `k` of the scores offered so far, in memory O(k).
-///
-/// ```
-/// use hybrid_fast_core::kernel::Kernel;
-/// use hybrid_fast_core::topk::{Best, Ids};
-/// let mut best = Best::new(2);
-/// best.offer(Kernel::detect(), &[0.5, 0.9, 0.5], Ids::From(0));
-/// assert_eq!(best.sorted(), vec![(0.9, 1), (0.5, 0)]);
-/// ```
-#[derive(Debug, Clone)]
-pub struct Best<S> {
+/// The best `k` of the scores seen so far, in memory O(k): for the types without loops of their own.
+#[derive(Debug)]
+struct Best<S> {
     k: usize,
     kept: Vec<(S, u32)>,
     worst: Option<(S, u32)>,
 }
 
 impl<S: Score> Best<S> {
-    /// Nothing offered yet.
-    #[must_use]
-    pub fn new(k: usize) -> Self {
-        Self {
+    /// Of scores that hold no NaN.
+    fn of(scores: &[S], k: usize) -> Vec<u32> {
+        const PIECE: usize = 32;
+        let mut best = Self {
             k,
             kept: Vec::new(),
             worst: None,
-        }
-    }
-
-    /// Considers scores that hold no NaN.
-    pub fn offer(&mut self, kernel: Kernel, scores: &[S], ids: Ids<'_>) {
-        const PIECE: usize = 32;
-        if self.k == 0 {
-            return;
+        };
+        if k == 0 {
+            return Vec::new();
         }
         for (number, piece) in scores.chunks(PIECE).enumerate() {
-            let bound = self.worst.map_or(S::LOWEST, |(score, _)| score);
-            if !S::any_at_least(kernel, piece, bound) {
-                continue;
-            }
-            for (place, &score) in piece.iter().enumerate() {
-                if score >= bound {
-                    self.push((score, ids.at(number * PIECE + place)));
+            let reaches = |score: &S| best.worst.is_none_or(|(bound, _)| *score > bound);
+            if piece.iter().fold(false, |any, score| any | reaches(score)) {
+                for (id, &score) in (number * PIECE..).zip(piece) {
+                    best.push((score, id as u32));
                 }
             }
         }
-    }
-
-    /// Considers all that another one kept.
-    pub fn absorb(&mut self, other: &Self) {
-        if self.k > 0 {
-            other.kept.iter().for_each(|&item| self.push(item));
-        }
+        best.kept.sort_unstable_by(better);
+        best.kept.truncate(k);
+        best.kept.into_iter().map(|item| item.1).collect()
     }
 
     fn push(&mut self, item: (S, u32)) {
-        if self
-            .worst
-            .is_some_and(|worst| better(&item, &worst) != Ordering::Less)
-        {
+        // Ids come in ascending order, so an equal score is a worse one.
+        if self.worst.is_some_and(|worst| item.0 <= worst.0) {
             return;
         }
         self.kept.push(item);
@@ -263,14 +174,6 @@ impl<S: Score> Best<S> {
             self.kept.truncate(self.k);
             self.worst = Some(self.kept[self.k - 1]);
         }
-    }
-
-    /// The best `k`, best first; fewer when fewer were offered.
-    #[must_use]
-    pub fn sorted(mut self) -> Vec<(S, u32)> {
-        self.kept.sort_unstable_by(better);
-        self.kept.truncate(self.k);
-        self.kept
     }
 }
 
@@ -418,16 +321,6 @@ impl<T: Copy> Place<'_, T> {
             *out = i64::from(id);
         }
     }
-}
-
-/// The best of several parts of one row.
-pub(crate) fn joined<S: Score>(parts: Vec<Best<S>>) -> Vec<(S, u32)> {
-    let mut parts = parts.into_iter();
-    let Some(mut first) = parts.next() else {
-        return Vec::new();
-    };
-    parts.for_each(|part| first.absorb(&part));
-    first.sorted()
 }
 
 #[cfg(test)]

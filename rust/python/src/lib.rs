@@ -22,7 +22,7 @@ mod _core {
     #[pymodule_export]
     use super::pairs::PairIndex;
     #[pymodule_export]
-    use super::ranking::{ranks, topk};
+    use super::ranking::{id_rows, ranks, topk};
     #[pymodule_export]
     use super::sampler::Plan;
     #[pymodule_export]

@@ -5,6 +5,7 @@ use hybrid_fast_core::ranks::{self as core, Positives, Tally, Ties};
 use hybrid_fast_core::topk::{Scores, topk as core_topk};
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyList};
 
 use crate::arrays::{Held, matrix, slice};
 use crate::door::enter;
@@ -75,4 +76,24 @@ pub(crate) fn ranks<'py>(
         Ties::Mean => PyArray1::from_iter(py, tallies.into_iter().map(Tally::mean_rank)).into_any(),
         _ => PyArray1::from_iter(py, tallies.into_iter().map(|tally| tally.rank(ties))).into_any(),
     })
+}
+
+/// (indptr, ids) of a list of lists of whole numbers; `None` where it is anything else, or a number does
+/// not fit 64 bits: what that means is for the caller to find out.
+#[pyfunction]
+#[allow(clippy::type_complexity)] // two arrays
+pub(crate) fn id_rows<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, PyList>,
+) -> Option<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {
+    let mut indptr = Vec::with_capacity(rows.len() + 1);
+    let mut ids = Vec::with_capacity(rows.len());
+    indptr.push(0);
+    for row in rows {
+        for id in row.cast_exact::<PyList>().ok()? {
+            ids.push(id.cast_exact::<PyInt>().ok()?.extract().ok()?);
+        }
+        indptr.push(ids.len() as i64);
+    }
+    Some((PyArray1::from_vec(py, indptr), PyArray1::from_vec(py, ids)))
 }

@@ -1,6 +1,8 @@
 //! Counting the scores between many bounds: where each score falls is found by bisection, sixteen at
 //! a time, and counted in two bits a bound that are widened now and then.
 
+#[cfg(target_arch = "x86_64")]
+use super::bisect_halves;
 use super::{Isa, Kernel, Lanes};
 
 /// Most bounds of one pass: with the gap below the first they are sixteen places, four halvings.
@@ -12,30 +14,47 @@ pub const LONGEST: usize = 255 * 16;
 /// Scores of one run that equal a bound, and room for a whole vector past the last.
 #[derive(Debug, Clone)]
 pub struct Hits {
-    places: Box<[u32; LONGEST + 16]>,
+    /// The place in the run, with the number of the bound in the upper half.
+    found: Box<[u32; LONGEST + 16]>,
     count: usize,
 }
 
 impl Default for Hits {
     fn default() -> Self {
         Self {
-            places: Box::new([0; LONGEST + 16]),
+            found: Box::new([0; LONGEST + 16]),
             count: 0,
         }
     }
 }
 
 impl Hits {
-    /// Where in the run they stand, ascending.
-    #[must_use]
-    pub fn places(&self) -> &[u32] {
-        &self.places[..self.count]
+    /// Place in the run and number of the bound, places ascending.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, usize)> {
+        let found = self.found[..self.count].iter();
+        found.map(|hit| ((hit & 0xffff) as usize, (hit >> 16) as usize))
+    }
+
+    fn push(&mut self, place: usize, bound: usize) {
+        self.found[self.count] = (bound << 16 | place) as u32;
+        self.count += 1;
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn room(&mut self) -> *mut u32 {
+        self.found.as_mut_ptr()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn set_count(&mut self, count: usize) {
+        self.count = count;
     }
 }
 
 impl Kernel {
     /// Adds to `above[i]` how many of up to [`LONGEST`] scores are greater than `bounds[i]`, and lists
-    /// the scores that equal a bound. `bounds` are at most [`BOUNDS`], ascending, none twice. Returns
+    /// the scores that equal a bound. `bounds` are at most [`BOUNDS`], ascending, none twice,
+    /// and could be scores of this type. Returns
     /// whether a score is NaN; the counts then mean nothing.
     #[allow(unsafe_code)] // calls of functions compiled for more instructions
     pub fn bisect<T: Lanes>(
@@ -55,7 +74,16 @@ impl Kernel {
             // SAFETY: `available` makes these variants only where these features were detected, and
             // the lengths were checked above.
             Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
-                avx512(scores, bounds, above, hits)
+                let Some((bits, infinity)) = T::halves(scores) else {
+                    return avx512(scores, bounds, above, hits);
+                };
+                let mut orders = [0; BOUNDS];
+                let bits_of = |bound: &f32| T::halves(&[T::narrow(*bound)]).map_or(0, |h| h.0[0]);
+                for (order, bound) in orders.iter_mut().zip(bounds) {
+                    *order = bisect_halves::order(bits_of(bound));
+                }
+                let orders = &orders[..bounds.len()];
+                bisect_halves::avx512(bits, infinity, orders, above, hits)
             },
         }
     }
@@ -90,10 +118,9 @@ pub fn bisect_plainly<S: Copy + PartialOrd>(
         any += equal;
     }
     if any > 0 {
-        for (place, score) in (0u32..).zip(scores) {
-            if bounds.contains(score) {
-                hits.places[hits.count] = place;
-                hits.count += 1;
+        for (place, score) in scores.iter().enumerate() {
+            if let Some(bound) = bounds.iter().position(|bound| bound == score) {
+                hits.push(place, bound);
             }
         }
     }
@@ -144,7 +171,7 @@ unsafe fn avx512<T: Lanes>(
     let zero = _mm512_setzero_si512();
 
     let mut count = 0;
-    let found: *mut u32 = hits.places.as_mut_ptr();
+    let found: *mut u32 = hits.room();
     let mut nan = 0u16;
     let mut place = 0;
     // Counters of 8 bits, of bounds 4b, 4b + 2, 4b + 1 and 4b + 3 in byte b.
@@ -189,11 +216,12 @@ unsafe fn avx512<T: Lanes>(
                 );
                 if m != 0 {
                     let places = _mm512_add_epi32(lane, _mm512_set1_epi32(place as i32));
+                    let hit = _mm512_or_si512(places, _mm512_slli_epi32::<16>(below));
                     // SAFETY: at most one hit a score so far, and sixteen more fit past the last.
                     unsafe {
                         _mm512_storeu_si512(
                             found.add(count).cast(),
-                            _mm512_maskz_compress_epi32(m, places),
+                            _mm512_maskz_compress_epi32(m, hit),
                         );
                     }
                     count += m.count_ones() as usize;
@@ -223,12 +251,19 @@ unsafe fn avx512<T: Lanes>(
             counters = _mm512_srli_epi32::<8>(counters);
         }
     }
+    add_above(&histogram, above);
+    nan != 0
+}
+
+/// Adds to `above[i]` the scores that have more than `i` bounds below them.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn add_above(histogram: &[u32; BOUNDS + 1], above: &mut [u32]) {
+    let gaps = &histogram[1..=above.len()];
     let mut greater = 0;
-    for (above, between) in above.iter_mut().zip(&histogram[1..=bounds.len()]).rev() {
-        greater += between;
+    for (above, below) in above.iter_mut().zip(gaps).rev() {
+        greater += below;
         *above += greater;
     }
-    nan != 0
 }
 
 #[cfg(test)]
@@ -239,6 +274,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn agree<T: Lanes>(scores: &[T], bounds: &[f32]) -> Result<(), TestCaseError> {
+        let mut bounds: Vec<f32> = bounds.iter().map(|&b| T::narrow(b).wide()).collect();
+        bounds.dedup_by(|a, b| *a == *b); // the two zeros are one bound
+        let bounds = &bounds[..];
         let mut scratch = Vec::new();
         let wide = T::widen(scores, &mut scratch);
         let (mut expected, mut listed) = (vec![7; bounds.len()], Hits::default());
@@ -253,7 +291,7 @@ mod tests {
             prop_assert_eq!(counted.nan, nan, "{}", kernel.name());
             if !nan {
                 prop_assert_eq!(&above, &expected, "{}", kernel.name());
-                prop_assert_eq!(hits.places(), listed.places(), "{}", kernel.name());
+                prop_assert!(hits.iter().eq(listed.iter()), "{}", kernel.name());
                 prop_assert_eq!(counted, counts, "{}", kernel.name());
             }
         }
@@ -276,8 +314,7 @@ mod tests {
                 let place = nan.index(row.len());
                 row[place] = f32::NAN;
             }
-            let mut bounds: Vec<f32> = wanted.into_iter().map(|i| LEVELS[i]).collect();
-            bounds.dedup_by(|a, b| *a == *b); // the two zeros are one bound
+            let bounds: Vec<f32> = wanted.into_iter().map(|i| LEVELS[i]).collect();
             agree(&row, &bounds)?;
             let halves: Vec<f16> = row.iter().map(|&s| f16::from_f32(s)).collect();
             let brains: Vec<bf16> = row.iter().map(|&s| bf16::from_f32(s)).collect();

@@ -7,9 +7,10 @@
 mod aligned;
 mod amx;
 mod bisect;
+#[cfg(target_arch = "x86_64")]
+mod bisect_halves;
 mod collect;
 mod count;
-mod dense;
 mod int8;
 mod kth;
 mod maxima;

@@ -80,7 +80,7 @@ pub struct Search<'a> {
     pub targets: Option<Targets<'a>>,
     /// How scores are found.
     pub precision: Precision,
-    /// Threads; `None`: `RAYON_NUM_THREADS`, else all cores.
+    /// Threads; `None`: as [`crate::threads::VARIABLES`] say, else all cores.
     pub threads: Option<usize>,
 }
 
