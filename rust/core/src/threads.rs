@@ -18,12 +18,12 @@ pub const VARIABLES: [&str; 3] = [
     "OMP_NUM_THREADS",
 ];
 
-/// Comparisons or multiply-adds below which starting threads costs more than it saves.
+/// Elementary steps below which starting threads costs more than it saves.
 ///
-/// Measured on two cores (2.6 GHz Xeon): starting and joining a thread takes 20 to 60 µs, and a core
-/// ranks 4 scores a nanosecond out of memory; two threads were ahead of one from 2¹⁹ scores on, never
-/// behind from 2²⁰ on.
-const WORTH_THREADS: u64 = 1 << 20;
+/// Measured on two cores of a 2.6 GHz Xeon with ranks of 2 and top-20 of rows of 8192 scores, shortest of
+/// 300 calls: one thread and two took 171 and 196 µs for 2²⁰ scores, 329 and 307 µs for 2²¹, 622 and
+/// 475 µs for 2²², 1186 and 814 µs for 2²³; the second thread costs about 100 µs in all.
+const WORTH_THREADS: u64 = 1 << 21;
 
 /// How many threads one call works with.
 #[derive(Debug)]

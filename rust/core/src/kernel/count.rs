@@ -104,6 +104,9 @@ fn avx512<T: Lanes, const M: usize>(scores: &[T], bounds: [f32; M]) -> Counts {
     let one = _mm512_set1_epi32(std::hint::black_box(1));
     let (mut above, mut at_least) = ([_mm512_setzero_si512(); M], [_mm512_setzero_si512(); M]);
     let mut nan = 0u16;
+    // Whole cache lines where the elements allow it: a load that straddles two costs as two.
+    let head = scores.as_ptr().align_offset(64).min(scores.len());
+    let (head, scores) = scores.split_at(head);
     let (runs, rest) = scores.as_chunks::<64>();
     for run in runs {
         super::wide::ask_ahead(run.as_ptr(), run.len());
@@ -122,7 +125,7 @@ fn avx512<T: Lanes, const M: usize>(scores: &[T], bounds: [f32; M]) -> Counts {
             }
         }
     }
-    for part in rest.chunks(16) {
+    for part in head.chunks(16).chain(rest.chunks(16)) {
         let mask = u16::MAX >> (16 - part.len());
         // SAFETY: the mask has one bit for each element of the part.
         let lane = unsafe { T::some(part.as_ptr(), mask) };
