@@ -4,7 +4,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use half::bf16;
 use hybrid_fast_core::matrix::{Embeddings, View};
 use hybrid_fast_core::ranks::Positives;
-use hybrid_fast_core::search::{Search, Targets, score_positives};
+use hybrid_fast_core::search::{Precision, Search, Targets, score_positives};
 
 const DIMENSION: usize = 384;
 const PASSAGES: usize = 4096;
@@ -49,6 +49,7 @@ fn search(c: &mut Criterion) {
             first_id: 0,
             labels: None,
             targets: None,
+            precision: Precision::Auto,
             threads: None,
         };
         let targets = Some(Targets {
@@ -61,6 +62,13 @@ fn search(c: &mut Criterion) {
         ));
         for (name, search) in [
             ("top 100", plain),
+            (
+                "top 100 in f32",
+                Search {
+                    precision: Precision::Plain,
+                    ..plain
+                },
+            ),
             (
                 "top 100 of bf16",
                 Search {

@@ -96,6 +96,12 @@ impl Drop for Tiles {
 }
 
 impl Tiles {
+    /// The instruction set they were set up for.
+    #[must_use]
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     /// Approximate scores of a tile of queries with the passages of one side of a panel, `factor · (scale · product) + bias`. Returns for each query a bit for each
     /// score that is its bound or more; the other side is left as it is.
     ///

@@ -72,6 +72,7 @@ fn settle_body(
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // eight arrays side by side
 fn add_body(
     here: &Standings,
     labels: &Sixteen<u32>,
@@ -130,6 +131,7 @@ impl Kernel {
 }
 
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // as in `add_body`
 fn above_body(values: &Scores, mut bits: u64, bands: Bands<'_>, greater: &mut Sixteen<u32>) -> u64 {
     let mut open = 0;
     while bits != 0 {

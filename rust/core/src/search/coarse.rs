@@ -287,11 +287,9 @@ impl CoarseQueries {
     /// matters for each query.
     pub(super) fn approximate(
         &self,
-        kernel: Kernel,
         tiles: &Tiles,
         number: usize,
-        panel: &CoarsePanel,
-        side: usize,
+        (panel, side): (&CoarsePanel, usize),
         lowest: &[f32; WIDEST],
         seen: &mut Approximate,
     ) {
@@ -327,7 +325,9 @@ impl CoarseQueries {
                 };
                 let bounds = std::array::from_fn(|member| bounds[member]);
                 let few = &mut seen.scores.as_chunks_mut::<GROUP>().0[0];
-                let bits = kernel.approximate(&queries, &passages, &bounds, few);
+                let bits = tiles
+                    .kernel()
+                    .approximate(&queries, &passages, &bounds, few);
                 std::array::from_fn(|member| bits.get(member).copied().unwrap_or(0))
             }
             QueryBytes::Two(rows) => {
@@ -492,7 +492,7 @@ mod tests {
                 let tiles = kernel.tiles();
                 for side in 0..coarse.sides() {
                 let mut seen = Approximate::default();
-                coarse.approximate(kernel, &tiles, 0, &panel, side, &[0.0; WIDEST], &mut seen);
+                    coarse.approximate(&tiles, 0, (&panel, side), &[0.0; WIDEST], &mut seen);
                 for (i, query) in q.chunks(columns).enumerate() {
                     let width = PANEL / coarse.sides();
                     for (j, passage) in p.chunks(columns).enumerate().skip(side * width).take(width) {
@@ -535,15 +535,7 @@ mod tests {
         );
         // Rows have norm about 1 and differ from their mean by about .57.
         let mut seen = Approximate::default();
-        coarse.approximate(
-            kernel,
-            &kernel.tiles(),
-            0,
-            &panel,
-            0,
-            &[0.0; WIDEST],
-            &mut seen,
-        );
+        coarse.approximate(&kernel.tiles(), 0, (&panel, 0), &[0.0; WIDEST], &mut seen);
         assert!(seen.errors.iter().all(|&error| error < 0.004));
     }
 

@@ -343,7 +343,7 @@ impl Scan<'_> {
         lowest[..members.len()].copy_from_slice(&block.lowest[members.clone()]);
         let number = members.start / coarse.size();
         let Desk { tiles, seen } = desk;
-        coarse.approximate(self.kernel, tiles, number, bounded, side, &lowest, seen);
+        coarse.approximate(tiles, number, (bounded, side), &lowest, seen);
         block.effort.bounded += members.len() * panel.places.len() / coarse.sides();
         for (member, place) in members.enumerate() {
             if seen.bits[member] != 0 {
@@ -446,7 +446,7 @@ impl Scan<'_> {
     /// whose lists could not be certified.
     pub(super) fn write_best(
         &self,
-        parts: &mut Vec<Block>,
+        parts: &mut [Block],
         columns: usize,
         ids: &mut [i64],
         scores: &mut [f32],
