@@ -188,7 +188,8 @@ impl Search<'_> {
     ) -> Result<Found> {
         let columns = self.k.min(self.passages.rows());
         let bytes = self.passages.rows() * self.passages.columns() * self.passages.width();
-        let visit = Visit::new(self.passages.rows(), self.labels, bytes <= AT_HAND);
+        let spread = bytes <= AT_HAND;
+        let visit = Visit::new(self.passages.rows(), self.labels, spread);
         let golds = Golds::new(self.targets.as_ref(), self.queries.rows());
         let centres = self
             .is_coarse(kernel)
@@ -210,7 +211,7 @@ impl Search<'_> {
             golds: &golds,
             shards,
             likely: (LIKELY / (self.queries.columns().max(1) as f64).sqrt()).min(1.0),
-            at_hand: bytes > AT_HAND,
+            at_hand: !spread,
         };
         let dimension = self.queries.columns().max(1);
         let blocks_in_step =
@@ -247,7 +248,9 @@ impl Search<'_> {
                     return Err(Error::Interrupted);
                 }
             }
-            if let Some((place, query)) = blocks.iter().filter_map(|block| block.nan).min() {
+            // Where panels from all over come early, the first NaN may come late.
+            let nan = blocks.iter().filter_map(|block| block.nan).min();
+            if let Some((place, query)) = nan.filter(|_| !spread || number + 1 == chunks) {
                 return Err(Error::NotANumber(format!(
                     "the score of query {query} and passage {} is NaN: a NaN in their embeddings, or \
                      infinities that cancel",

@@ -230,9 +230,6 @@ impl Scan<'_> {
         chunk: &[Panel],
         coarse: &[CoarsePanel],
     ) {
-        if block.nan.is_some() {
-            return;
-        }
         let shard = block.shard;
         let mut desk = Desk {
             tiles: self.kernel.tiles(),
@@ -242,9 +239,6 @@ impl Scan<'_> {
         for place in share {
             let bounded = coarse.get(place).filter(|panel| panel.is_sound());
             self.panel(block, &mut desk, &chunk[place], bounded);
-            if block.nan.is_some() {
-                return;
-            }
         }
         if self.at_hand {
             for place in 0..block.queries.len() {
