@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml Cargo.toml Cargo.lock $(wildcard rust/*/Cargo.toml) $(wildcard rust/*/src/*.rs)
 DEMO ?= demo
 
-.PHONY: help check demo test bench lint format docs wheel clean
+.PHONY: help check demo test bench lint format docs wheel fuzz miri sanitize clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,23 @@ docs:  ## Build the documentation of the Rust core.
 
 wheel: $(VENV)/installed  ## Build the wheel into dist/.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --release --locked --out dist
+
+# Seconds for each fuzz target.
+FUZZ ?= 60
+TRIPLE = $(shell rustc +nightly -vV | sed -n 's/^host: //p')
+
+fuzz:  ## Fuzz the array boundary under AddressSanitizer (nightly Rust, cargo-fuzz; FUZZ=seconds a target).
+	cargo +nightly fuzz run dense -- -max_total_time=$(FUZZ) -max_len=4096 -rss_limit_mb=4096
+	cargo +nightly fuzz run search -- -max_total_time=$(FUZZ) -max_len=4096 -rss_limit_mb=4096
+
+sanitize:  ## Run the Rust tests under AddressSanitizer, every instruction set of this machine (nightly Rust).
+	RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/sanitize cargo +nightly test --locked --lib --target $(TRIPLE)
+
+# Miri knows no vector instructions: it runs the portable path; a few long tests are left out.
+miri:  ## Run the Rust tests of ranking and search in Miri (nightly Rust with miri; minutes).
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=1 CARGO_TARGET_DIR=target/miri cargo +nightly miri test --locked --lib -- \
+		kernel matrix metrics ranks rows selection shortlist threads topk coarse \
+		--skip longest_row --skip long_row --skip far_from_the_origin
 
 clean:  ## Remove everything that was built.
 	rm -rf $(VENV) target dist demo

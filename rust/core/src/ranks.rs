@@ -296,6 +296,8 @@ struct Counter<S> {
     firsts: Vec<usize>,
     hits: Hits,
     scratch: Vec<S>,
+    /// Whether a score other than the positives' own equalled one of them in the last row.
+    tied: bool,
 }
 
 impl<S: Score> Counter<S> {
@@ -308,6 +310,7 @@ impl<S: Score> Counter<S> {
             firsts: Vec::new(),
             hits: Hits::default(),
             scratch: Vec::new(),
+            tied: false,
         }
     }
 
@@ -331,10 +334,45 @@ impl<S: Score> Counter<S> {
             });
         }
         if ids.len() < FEW {
-            self.count_between(row, columns, tallies)
+            self.bounds.clear();
+            let scores = self.targets.iter().map(|target| target.score);
+            self.bounds.extend(scores);
+            match self.count_untied(&row[columns.clone()], &columns, tallies) {
+                Some(nan) => nan,
+                None => self.count_between(row, columns, tallies),
+            }
         } else {
             self.bisect(row, columns, tallies)
         }
+    }
+
+    /// For few positives which no other score equals; `None`, and nothing counted, where one does.
+    fn count_untied<T: Stored<Wide = S>>(
+        &mut self,
+        scores: &[T],
+        columns: &Range<usize>,
+        tallies: &mut [Tally],
+    ) -> Option<bool> {
+        // Ties in the last row let expect them in this one.
+        let mut bounds = self.bounds.iter().enumerate();
+        if self.tied || bounds.any(|(i, bound)| self.bounds[..i].contains(bound)) {
+            return None;
+        }
+        let counts = T::count_above(self.kernel, scores, &self.bounds);
+        if counts.nan {
+            return Some(true);
+        }
+        let here = self
+            .targets
+            .iter()
+            .filter(|target| columns.contains(&(target.id as usize)));
+        if counts.equal as usize > here.count() {
+            return None;
+        }
+        for (target, above) in self.targets.iter().zip(counts.above) {
+            tallies[target.place].greater += above;
+        }
+        Some(false)
     }
 
     /// For few positives: the row is cut where they stand, so that each piece lies wholly before or
@@ -349,6 +387,7 @@ impl<S: Score> Counter<S> {
         self.bounds.clear();
         self.bounds
             .extend(self.targets.iter().map(|target| target.score));
+        self.tied = false;
         let mut begin = columns.start;
         for piece in 0..=self.targets.len() {
             // A positive is the first of its piece.
@@ -365,11 +404,13 @@ impl<S: Score> Counter<S> {
                 let tally = &mut tallies[target.place];
                 let equal = counts.at_least[number] - counts.above[number];
                 tally.greater += counts.above[number];
+                let itself = piece == number + 1 && columns.contains(&(target.id as usize));
+                let equal = equal - u32::from(itself);
+                self.tied |= equal > 0;
                 if piece <= number {
                     tally.before += equal;
                 } else {
-                    let itself = piece == number + 1 && columns.contains(&(target.id as usize));
-                    tally.after += equal - u32::from(itself);
+                    tally.after += equal;
                 }
             }
             begin = end;

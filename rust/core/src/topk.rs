@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use half::{bf16, f16};
 
-use crate::kernel::{Counts, Hits, Kernel, bisect_plainly, count_plainly};
+use crate::kernel::{Above, Counts, Hits, Kernel, above_plainly, bisect_plainly, count_plainly};
 use crate::matrix::View;
 use crate::rows::{Task, cut, over};
 use crate::selection::Selection;
@@ -39,6 +39,8 @@ pub trait Stored: Copy + Default + Send + Sync {
     fn widen<'a>(piece: &'a [Self], scratch: &'a mut Vec<Self::Wide>) -> &'a [Self::Wide];
     /// [`Kernel::count_few`] for this type.
     fn count_few(kernel: Kernel, scores: &[Self], bounds: &[Self::Wide]) -> Counts;
+    /// [`Kernel::count_above`] for this type.
+    fn count_above(kernel: Kernel, scores: &[Self], bounds: &[Self::Wide]) -> Above;
     /// [`Kernel::bisect`] for this type.
     fn bisect(
         kernel: Kernel,
@@ -66,6 +68,9 @@ macro_rules! stored_as_f32 {
             }
             fn count_few(kernel: Kernel, scores: &[Self], bounds: &[f32]) -> Counts {
                 kernel.count_few(scores, bounds)
+            }
+            fn count_above(kernel: Kernel, scores: &[Self], bounds: &[f32]) -> Above {
+                kernel.count_above(scores, bounds)
             }
             fn bisect(
                 kernel: Kernel,
@@ -97,6 +102,9 @@ impl Stored for f64 {
     }
     fn count_few(_: Kernel, scores: &[Self], bounds: &[Self]) -> Counts {
         count_plainly(scores, bounds)
+    }
+    fn count_above(_: Kernel, scores: &[Self], bounds: &[Self]) -> Above {
+        above_plainly(scores, bounds)
     }
     fn bisect(
         _: Kernel,

@@ -269,7 +269,7 @@ pub(super) fn add_above(histogram: &[u32; BOUNDS + 1], above: &mut [u32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{FEW, LEVELS};
+    use crate::kernel::{FEW, LEVELS, above_plainly};
     use half::{bf16, f16};
     use proptest::prelude::*;
 
@@ -288,11 +288,14 @@ mod tests {
             let found = kernel.bisect(scores, bounds, &mut above, &mut hits);
             prop_assert_eq!(found, nan, "{}", kernel.name());
             let counted = kernel.count_few(scores, few);
+            let apart = kernel.count_above(scores, few);
+            prop_assert_eq!(apart.nan, nan, "{}", kernel.name());
             prop_assert_eq!(counted.nan, nan, "{}", kernel.name());
             if !nan {
                 prop_assert_eq!(&above, &expected, "{}", kernel.name());
                 prop_assert!(hits.iter().eq(listed.iter()), "{}", kernel.name());
                 prop_assert_eq!(counted, counts, "{}", kernel.name());
+                prop_assert_eq!(apart, above_plainly(wide, few), "{}", kernel.name());
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use super::{Isa, Kernel, Lanes, WIDTH};
 
 /// Blocks whose maxima are compared before their scores are looked at.
+#[cfg(target_arch = "x86_64")]
 const BATCH: usize = 32;
 
 /// The scores of a row that reached the bound of their piece, with room for a whole vector past the last.

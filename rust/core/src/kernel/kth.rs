@@ -1,12 +1,16 @@
 //! The k-th greatest of many scores.
 
-use super::{Isa, Kernel};
+#[cfg(target_arch = "x86_64")]
+use super::Isa;
+use super::Kernel;
 
 /// Up to this many scores a plain selection is as fast.
+#[cfg(target_arch = "x86_64")]
 const SMALL: usize = 64;
 
 /// Room for the scores that are still in question.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // the plain selection needs none
 pub struct Halves {
     greater: Vec<f32>,
     less: Vec<f32>,

@@ -24,7 +24,7 @@ pub use aligned::Aligned;
 pub use amx::{FINER, PanelSide, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
 pub use collect::Reached;
-pub use count::{Counts, FEW, count_plainly};
+pub use count::{Above, Counts, FEW, above_plainly, count_plainly};
 pub use int8::{
     MOST_COLUMNS, PanelBytes, PanelStep, Quantised, QueryGroup, QueryStep, STEP, STRIPE,
 };
