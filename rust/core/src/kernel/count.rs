@@ -42,7 +42,7 @@ impl Kernel {
             Isa::Avx2 => unsafe { above_avx2(scores, bounds) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes these variants only where these features were detected.
-            Isa::Avx512 | Isa::Avx512Vnni => unsafe {
+            Isa::Avx512 | Isa::Avx512Vnni | Isa::Amx => unsafe {
                 match *bounds {
                     [] => above_avx512(scores, []),
                     [a] => above_avx512(scores, [a]),
