@@ -1,16 +1,21 @@
 //! What a caller may pass, read from the fuzzer's bytes.
 
 use arbitrary::{Result, Unstructured};
+use hybrid_fast_core::kernel::Kernel;
 
-/// The names that `HYBRID_FAST_CPU` may have; a machine may lack some.
-const INSTRUCTIONS: [&str; 4] = ["portable", "avx2", "avx512", "avx512vnni"];
-
-/// Names the instruction set of the calls that follow; returns whether the machine has it.
+/// Names the instruction set of the calls that follow; returns whether there is such a one.
 pub fn choose_instructions(u: &mut Unstructured<'_>) -> Result<bool> {
-    let place = u.choose_index(INSTRUCTIONS.len())?;
+    let kernels = Kernel::available();
+    let place = u.int_in_range(0..=4 * kernels.len())?;
+    let present = place < 4 * kernels.len();
+    let name = if present {
+        kernels[place % kernels.len()].name()
+    } else {
+        "abacus"
+    };
     // SAFETY: the fuzzer runs its target in one thread, and threads of ours have ended when a call returns.
-    unsafe { std::env::set_var("HYBRID_FAST_CPU", INSTRUCTIONS[place]) };
-    Ok(place < hybrid_fast_core::kernel::Kernel::available().len())
+    unsafe { std::env::set_var("HYBRID_FAST_CPU", name) };
+    Ok(present)
 }
 
 /// A shape, the first element of row 0 and the distance of rows: mostly such as fit `length` elements.

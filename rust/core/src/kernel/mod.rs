@@ -4,6 +4,7 @@
 //! sets that the machine has, which is what makes calling them sound: `dispatched!` is the door, and
 //! the files of this folder hold the crate's only `unsafe`.
 
+mod above;
 mod aligned;
 mod amx;
 mod bisect;
@@ -20,11 +21,12 @@ mod wide;
 
 use crate::{Error, Result};
 
+pub use above::{Above, above_plainly};
 pub use aligned::Aligned;
 pub use amx::{FINER, PanelSide, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
 pub use collect::Reached;
-pub use count::{Above, Counts, FEW, above_plainly, count_plainly};
+pub use count::{Counts, FEW, count_plainly};
 pub use int8::{
     MOST_COLUMNS, PanelBytes, PanelStep, Quantised, QueryGroup, QueryStep, STEP, STRIPE,
 };
