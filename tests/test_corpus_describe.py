@@ -124,3 +124,9 @@ def test_the_numbers_of_xquad_r() -> None:
     assert numbers.strata.tolist() == [[1190, 1190]] * 2
     assert sum(size * count for size, count in numbers.joined_sizes.items()) == 1190
     assert numbers.overlap["mlqa-r"]["queries"] == 0
+
+
+def test_a_corpus_shows_itself_in_one_line():
+    corpus = hf.load_corpus("demo")
+    assert len(repr(corpus)) < 200 and str(len(corpus.passages)) in repr(corpus)
+    assert repr(corpus.queries) == f"Rows({len(corpus.queries)})"

@@ -112,7 +112,8 @@ def search(
         positives: golds of each query to rank: a list of id lists, or a tuple (indptr, ids).
         pools: one label per passage (its language, say) over all shards; each positive is then also
             ranked among the passages of its own label.
-        precision: ``"auto"`` and ``"f32"`` compute in float32.
+        precision: ``"auto"`` bounds scores in whole numbers first where the processor is fast at that, and
+            computes in float32 only those that may matter; ``"f32"`` computes all. The answer is the same.
         threads: as for :func:`hybrid_fast.ranks`. Never changes the result.
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:<number>"``.
         progress: called with (steps done, steps), with several shards (passages done, passages).

@@ -29,6 +29,10 @@ class Rows:
         """Return the number of rows."""
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        """Say how many there are; texts would fill the screen."""
+        return f"Rows({len(self)})"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cells:
@@ -55,6 +59,10 @@ class Cells:
         """Return the number of cells."""
         return len(self.group)
 
+    def __repr__(self) -> str:
+        """Say how many there are."""
+        return f"Cells({len(self)})"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Qrels:
@@ -69,6 +77,10 @@ class Qrels:
     indptr: NDArray[np.int64]
     passages: NDArray[np.int64]
     grades: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        """Say how many there are."""
+        return f"Qrels({len(self.passages)})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,3 +106,10 @@ class Corpus:
     group_ids: Sequence[str]
     cells: Cells
     qrels: Qrels
+
+    def __repr__(self) -> str:
+        """Say what is in it, in one line."""
+        return (
+            f"Corpus({self.name!r}, {len(self.languages)} languages, {len(self.group_ids)} groups, "
+            f"{len(self.queries)} queries, {len(self.passages)} passages, {len(self.cells)} cells)"
+        )
