@@ -14,7 +14,7 @@ mod shortlist;
 
 use std::ops::Range;
 
-use crate::kernel::{GROUP, Kernel, MOST_COLUMNS, PANEL};
+use crate::kernel::{GROUP, Kernel, LANES, MOST_COLUMNS, PANEL};
 use crate::matrix::{Embeddings, MOST, View};
 use crate::ranks::{Positives, Tally};
 use crate::threads::Threads;
@@ -101,8 +101,8 @@ pub struct Found {
 
 /// Panels worked on between two waits of all threads.
 const CHUNK: usize = 128;
-/// Multiply-adds between two calls of the progress callback.
-const STEP: usize = 1 << 32;
+/// Multiply-adds between two calls of the progress callback, plain and bounded first.
+const STEP: (usize, usize) = (1 << 33, 1 << 36);
 /// Most queries in a task: their bytes stay in the second-level cache beside a panel.
 const BLOCK: usize = 480;
 /// Fewest queries and columns that pay for turning passages into bytes.
@@ -176,7 +176,9 @@ impl Search<'_> {
         self.check()?;
         let (queries, passages) = (self.queries.rows(), self.passages.rows());
         let work = queries as u128 * passages as u128 * self.queries.columns().max(1) as u128;
-        let threads = Threads::new(self.threads, u64::try_from(work).unwrap_or(u64::MAX))?;
+        // A multiply-add costs a sixteenth of the steps that threads are counted out by.
+        let work = u64::try_from(work / LANES as u128).unwrap_or(u64::MAX);
+        let threads = Threads::new(self.threads, work)?;
         self.run_on(&threads, Kernel::chosen()?, tick)
     }
 
@@ -213,9 +215,10 @@ impl Search<'_> {
             likely: (LIKELY / (self.queries.columns().max(1) as f64).sqrt()).min(1.0),
             at_hand: !spread,
         };
-        let dimension = self.queries.columns().max(1);
-        let blocks_in_step =
-            (STEP / (CHUNK * PANEL * dimension * BLOCK)).max(threads.count()) * shards;
+        let step = if centres.is_some() { STEP.1 } else { STEP.0 };
+        let products = CHUNK * PANEL * self.queries.columns().max(1) * BLOCK;
+        let blocks_in_step = (step / products).max(threads.count()) * shards;
+        let blocks_in_task = (blocks_in_step.min(blocks.len()) / (4 * threads.count())).max(1);
         let chunks = visit.panels.len().div_ceil(CHUNK);
         let steps = chunks * blocks.len().div_ceil(blocks_in_step);
         let mut coarse: Vec<CoarsePanel> = Vec::new();
@@ -240,8 +243,9 @@ impl Search<'_> {
                 });
             }
             for step in blocks.chunks_mut(blocks_in_step) {
-                threads.each(step, |_, block| {
-                    scan.chunk(block, number * CHUNK, chunk, &coarse)
+                let mut tasks: Vec<_> = step.chunks_mut(blocks_in_task).collect();
+                threads.each(&mut tasks, |_, blocks| {
+                    scan.chunk(blocks, number * CHUNK, chunk, &coarse)
                 });
                 done += 1;
                 if !tick(done, steps) {

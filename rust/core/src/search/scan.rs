@@ -43,6 +43,8 @@ struct Effort {
 const PRICE: usize = 6;
 /// Panels scored plainly once the coarse pass did not pay.
 const PAUSE: usize = 64;
+/// Panels that stay in the second-level cache while one block after another meets them.
+const NEAR: usize = 12;
 /// Panels bounded between two looks at the effort.
 const LOOK: usize = 8;
 
@@ -166,10 +168,11 @@ fn down(value: f64) -> f32 {
     }
 }
 
-/// Working memory of a task, kept so that it stays in the first-level cache.
+/// Working memory of a task.
 struct Desk {
     tiles: Tiles,
-    seen: Approximate,
+    /// Of each group of a block.
+    seen: Vec<Approximate>,
 }
 
 /// Rows as `f32`: borrowed where they are, else widened into `buffer`.
@@ -222,25 +225,29 @@ fn places(mut bits: u64) -> impl Iterator<Item = usize> {
 }
 
 impl Scan<'_> {
-    /// Scores a block's queries against its share of a chunk that starts at panel `first`.
+    /// Scores the queries of some blocks against their shares of a chunk that starts at panel `first`.
     pub(super) fn chunk(
         &self,
-        block: &mut Block,
+        blocks: &mut [Block],
         first: usize,
         chunk: &[Panel],
         coarse: &[CoarsePanel],
     ) {
-        let shard = block.shard;
         let mut desk = Desk {
             tiles: self.kernel.tiles(),
-            seen: Approximate::default(),
+            seen: Vec::new(),
         };
-        let share = (0..chunk.len()).filter(|place| (first + place) % self.shards == shard);
-        for place in share {
-            let bounded = coarse.get(place).filter(|panel| panel.is_sound());
-            self.panel(block, &mut desk, &chunk[place], bounded);
+        for start in (0..chunk.len()).step_by(NEAR) {
+            for block in &mut *blocks {
+                for place in start..(start + NEAR).min(chunk.len()) {
+                    if (first + place) % self.shards == block.shard {
+                        let bounded = coarse.get(place).filter(|panel| panel.is_sound());
+                        self.panel(block, &mut desk, &chunk[place], bounded);
+                    }
+                }
+            }
         }
-        if self.at_hand {
+        for block in blocks.iter_mut().filter(|_| self.at_hand) {
             for place in 0..block.queries.len() {
                 let query = block.queries.start + place;
                 block.lists[place].settle(|ids, scores| self.exact(query, ids, scores));
@@ -261,17 +268,11 @@ impl Scan<'_> {
             bounded = None;
         }
         let count = block.queries.len();
-        let (size, sides) = block
-            .coarse
-            .as_ref()
-            .map_or((GROUP, 1), |coarse| (coarse.size(), coarse.sides()));
+        let sides = block.coarse.as_ref().map_or(1, CoarseQueries::sides);
         block.full = block.full || block.lists.iter().all(Shortlist::is_full);
         if let (Some(coarse), true) = (bounded, block.full) {
             for side in 0..sides {
-                for first in (0..count).step_by(size) {
-                    let members = first..(first + size).min(count);
-                    self.bounded(block, members, panel, coarse, side, desk);
-                }
+                self.bounded(block, panel, coarse, side, desk);
             }
             return;
         }
@@ -320,11 +321,11 @@ impl Scan<'_> {
         }
     }
 
-    /// Bounds every score of a group of queries with a panel.
+    /// Bounds every score of a block with one side of a panel. All are bounded before any is looked at:
+    /// in between, the side stays in the first-level cache.
     fn bounded(
         &self,
         block: &mut Block,
-        members: Range<usize>,
         panel: &Panel,
         bounded: &CoarsePanel,
         side: usize,
@@ -333,20 +334,27 @@ impl Scan<'_> {
         let Some(coarse) = &block.coarse else {
             return;
         };
-        let mut lowest = [f32::INFINITY; WIDEST];
-        lowest[..members.len()].copy_from_slice(&block.lowest[members.clone()]);
-        let number = members.start / coarse.size();
+        let (count, size) = (block.queries.len(), coarse.size());
         let Desk { tiles, seen } = desk;
-        coarse.approximate(tiles, number, (bounded, side), &lowest, seen);
-        block.effort.bounded += members.len() * panel.places.len() / coarse.sides();
-        for (member, place) in members.enumerate() {
-            if seen.bits[member] != 0 {
-                let one = Seen {
-                    values: &seen.scores[member],
-                    shift: seen.shifts[member],
-                    error: Some(seen.errors[member]),
-                };
-                self.take(block, place, panel, &one, seen.bits[member]);
+        seen.resize_with(count.div_ceil(size), Approximate::default);
+        for (number, seen) in seen.iter_mut().enumerate() {
+            let members = number * size..((number + 1) * size).min(count);
+            let mut lowest = [f32::INFINITY; WIDEST];
+            lowest[..members.len()].copy_from_slice(&block.lowest[members]);
+            coarse.approximate(tiles, number, (bounded, side), &lowest, seen);
+        }
+        block.effort.bounded += count * panel.places.len() / coarse.sides();
+        for (number, seen) in seen.iter().enumerate() {
+            let members = number * size..((number + 1) * size).min(count);
+            for (member, place) in members.enumerate() {
+                if seen.bits[member] != 0 {
+                    let one = Seen {
+                        values: &seen.scores[member],
+                        shift: seen.shifts[member],
+                        error: Some(seen.errors[member]),
+                    };
+                    self.take(block, place, panel, &one, seen.bits[member]);
+                }
             }
         }
     }
