@@ -173,6 +173,7 @@ fn approximate_body(
 pub(super) mod x86 {
     use std::arch::asm;
     use std::arch::x86_64::*;
+    use std::mem::MaybeUninit;
     use std::sync::OnceLock;
 
     use super::{FINER, LANES, PanelSide, QueryTile, STEP, Scores, SideStep, TILE, TILE_COLUMNS};
@@ -262,8 +263,7 @@ pub(super) mod x86 {
     ) -> [u64; TILE] {
         let columns = panel.first.len() * STEP;
         let mut bits = [0; TILE];
-        let mut products = Products([[[0; LANES]; TILE]; 4]);
-        // The queries after these are asked for while these are multiplied, 2 KiB a step.
+        let mut products = MaybeUninit::<Products>::uninit();
         // SAFETY: tiles are configured (the caller's word); a step of 64 columns reads 64 bytes of
         // each of 16 rows of each plane, 16 steps of a side 128 bytes of each.
         unsafe {
@@ -279,18 +279,11 @@ pub(super) mod x86 {
                 "tileloadd tmm7, [{low} + {step}*1]",
                 "tdpbssd tmm0, tmm4, tmm6",
                 "tdpbssd tmm1, tmm5, tmm6",
-                ".irp place,0,64,128,192,256,320,384,448,512,576,640,704,768,832,896,960",
-                "prefetcht0 [{next} + \\place]",
-                ".endr",
                 "tileloadd tmm6, [{high} + {step}*1 + 64]",
                 "tdpbssd tmm2, tmm4, tmm6",
                 "tdpbssd tmm1, tmm4, tmm7",
                 "tileloadd tmm7, [{low} + {step}*1 + 64]",
                 "tdpbssd tmm3, tmm5, tmm6",
-                ".irp place,1024,1088,1152,1216,1280,1344,1408,1472,1536,1600,1664,1728,1792,1856,1920,1984",
-                "prefetcht0 [{next} + \\place]",
-                ".endr",
-                "add {next}, 2048",
                 "tdpbssd tmm3, tmm4, tmm7",
                 "add {first}, 64",
                 "add {second}, 64",
@@ -306,15 +299,16 @@ pub(super) mod x86 {
                 second = inout(reg) queries.rows.as_ptr().add(TILE * columns) => _,
                 high = inout(reg) panel.first.as_ptr().cast::<u8>() => _,
                 low = inout(reg) panel.second.as_ptr().cast::<u8>() => _,
-                next = inout(reg) queries.rows.as_ptr().wrapping_add(2 * TILE * columns) => _,
                 count = inout(reg) columns / TILE_COLUMNS => _,
-                out = in(reg) &raw mut products,
+                out = in(reg) products.as_mut_ptr(),
                 row = in(reg) columns,
                 step = in(reg) size_of::<SideStep>(),
                 width = in(reg) LANES * size_of::<i32>(),
                 options(nostack)
             );
         }
+        // SAFETY: the four stores wrote every number.
+        let products = unsafe { products.assume_init_ref() };
         for tile in 0..2 {
             let first = tile * TILE;
             // SAFETY: sixteen numbers from `first` on, of 32, of 64 scores, and whole rows of the products.

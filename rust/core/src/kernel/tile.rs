@@ -171,49 +171,74 @@ mod avx512 {
         passages: &[&[f32]],
         scores: &mut [Scores; Q],
     ) {
+        let fours = passages.chunks_exact(WIDTH);
+        let rest = fours.remainder();
+        let mut first = 0;
+        for four in fours {
+            let next = passages.get(first + WIDTH..).unwrap_or(&[]);
+            some::<Q, WIDTH>(
+                queries,
+                std::array::from_fn(|i| four[i]),
+                next,
+                first,
+                scores,
+            );
+            first += WIDTH;
+        }
+        for passage in rest {
+            some::<Q, 1>(queries, [*passage], &[], first, scores);
+            first += 1;
+        }
+    }
+
+    /// Scores `W` passages, whose scores come to the places from `first` on, and asks for the next ones.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+    fn some<const Q: usize, const W: usize>(
+        queries: &[&[f32]; Q],
+        passages: [&[f32]; W],
+        next: &[&[f32]],
+        first: usize,
+        scores: &mut [Scores; Q],
+    ) {
         let length = queries[0].len();
         let (whole, rest) = (length / LANES * LANES, length % LANES);
         let mask = ((1u32 << rest) - 1) as __mmask16;
-        for (number, some) in passages.chunks(WIDTH).enumerate() {
-            let rows: [*const f32; WIDTH] =
-                std::array::from_fn(|i| some[i.min(some.len() - 1)].as_ptr());
-            let next = passages.get((number + 1) * WIDTH..).unwrap_or(&[]);
-            let next: [*const f32; WIDTH] =
-                std::array::from_fn(|i| next.get(i).map_or(rows[i], |row| row.as_ptr()));
-            let mut sums = [[_mm512_setzero_ps(); WIDTH]; Q];
-            // SAFETY: every row has `length` elements (checked by the caller), `column + LANES` never
-            // passes `whole`, and the masked loads touch only the `rest` elements after it.
-            unsafe {
-                let mut column = 0;
-                while column < whole {
-                    let p: [__m512; WIDTH] =
-                        std::array::from_fn(|i| _mm512_loadu_ps(rows[i].add(column)));
-                    for row in next {
-                        _mm_prefetch::<_MM_HINT_T0>(row.add(column).cast());
-                    }
-                    for (sums, query) in sums.iter_mut().zip(queries) {
-                        let q = _mm512_loadu_ps(query.as_ptr().add(column));
-                        for (sum, p) in sums.iter_mut().zip(p) {
-                            *sum = _mm512_fmadd_ps(q, p, *sum);
-                        }
-                    }
-                    column += LANES;
+        let rows = passages.map(<[f32]>::as_ptr);
+        let next: [*const f32; W] =
+            std::array::from_fn(|i| next.get(i).map_or(rows[i], |row| row.as_ptr()));
+        let mut sums = [[_mm512_setzero_ps(); W]; Q];
+        // SAFETY: every row has `length` elements (checked by the caller), `column + LANES` never passes
+        // `whole`, and the masked loads touch only the `rest` elements after it.
+        unsafe {
+            let mut column = 0;
+            while column < whole {
+                let p: [__m512; W] = std::array::from_fn(|i| _mm512_loadu_ps(rows[i].add(column)));
+                for row in next {
+                    _mm_prefetch::<_MM_HINT_T0>(row.add(column).cast());
                 }
-                if rest > 0 {
-                    let p: [__m512; WIDTH] =
-                        std::array::from_fn(|i| _mm512_maskz_loadu_ps(mask, rows[i].add(whole)));
-                    for (sums, query) in sums.iter_mut().zip(queries) {
-                        let q = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(whole));
-                        for (sum, p) in sums.iter_mut().zip(p) {
-                            *sum = _mm512_fmadd_ps(q, p, *sum);
-                        }
+                for (sums, query) in sums.iter_mut().zip(queries) {
+                    let q = _mm512_loadu_ps(query.as_ptr().add(column));
+                    for (sum, p) in sums.iter_mut().zip(p) {
+                        *sum = _mm512_fmadd_ps(q, p, *sum);
+                    }
+                }
+                column += LANES;
+            }
+            if rest > 0 {
+                let p: [__m512; W] =
+                    std::array::from_fn(|i| _mm512_maskz_loadu_ps(mask, rows[i].add(whole)));
+                for (sums, query) in sums.iter_mut().zip(queries) {
+                    let q = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(whole));
+                    for (sum, p) in sums.iter_mut().zip(p) {
+                        *sum = _mm512_fmadd_ps(q, p, *sum);
                     }
                 }
             }
-            for (sums, scores) in sums.into_iter().zip(scores.iter_mut()) {
-                let folded = fold_four(sums);
-                scores[number * WIDTH..(number + 1) * WIDTH].copy_from_slice(&folded);
-            }
+        }
+        for (sums, scores) in sums.into_iter().zip(scores.iter_mut()) {
+            let folded = fold_four(std::array::from_fn(|i| sums[i.min(W - 1)]));
+            scores[first..first + W].copy_from_slice(&folded[..W]);
         }
     }
 

@@ -10,8 +10,9 @@
 //! to two bytes, `y = γ(v + v′/254) + t` and `x = δ(u + u′/254) + r`, and
 //! γδ (v·u + (v·u′ + v′·u)/254) stands in the middle; γδ v′·u′/254², which is left out, is at most the
 //! product of the norms of both sides. Everything that is rounded in between, the defined score
-//! included, differs from real arithmetic by at most κ·(‖q‖ + ‖m‖ + ‖y‖)(‖p‖ + ‖c‖ + ‖x‖) and what
-//! underflows, with κ a few times the longest chain of roundings. Rows that are not finite or so large
+//! included, differs from real arithmetic by at most κ·(‖m‖ + ‖y‖)(‖c‖ + ‖x‖) and what underflows: κ is
+//! 2⁻²⁴ for each rounding of a score (columns / 16 + 5), of m·p (columns / 16 + 16) and of the way from
+//! whole numbers to an approximate score, and a little more. Rows that are not finite or so large
 //! that a sum could overflow have no bound: they are scored plainly.
 
 use crate::kernel::{
@@ -67,7 +68,7 @@ struct Group {
     missed: [f64; WIDEST],
     /// The norm of what the second bytes stand for, at most; 0 where there are none.
     second: [f64; WIDEST],
-    /// κ (‖q‖ + ‖m‖ + ‖y‖), at most.
+    /// κ (‖m‖ + ‖y‖), at most.
     rounding: [f64; WIDEST],
 }
 
@@ -98,7 +99,7 @@ pub(super) struct CoarsePanel {
     second: f64,
     /// ‖x‖ of the longest passage, at most.
     norm: f64,
-    /// ‖p‖ + ‖c‖ + ‖x‖ of the longest passage, at most.
+    /// ‖c‖ + ‖x‖ of the longest passage, at most.
     whole: f64,
     /// Whether the bounds hold.
     sound: bool,
@@ -213,7 +214,8 @@ impl CoarseQueries {
             },
             groups: vec![Group::default(); height],
         };
-        let chain = columns as f64 / LANES as f64 + 48.0;
+        // 5 + 16 + 11 for what is not a chain over the columns.
+        let chain = (2 * columns.div_ceil(LANES) + 32) as f64;
         let mut bytes = vec![0i8; padded];
         let mut scratch = Vec::new();
         for (place, query) in range.enumerate() {
@@ -257,7 +259,7 @@ impl CoarseQueries {
             group.missed[member] = missed;
             group.second[member] = if two { first_missed + missed } else { 0.0 };
             group.rounding[member] =
-                2.0 * (norm + centres.of_queries) * chain * f64::powi(2.0, -23);
+                (norm + centres.of_queries) * chain * 1.01 * f64::powi(2.0, -24);
         }
         Some(coarse)
     }
@@ -449,7 +451,7 @@ impl CoarsePanel {
         }
         self.scales[filled..].fill(0.0);
         self.biases[filled..].fill(f32::NEG_INFINITY);
-        self.whole = 2.0 * (self.norm + centres.of_passages);
+        self.whole = self.norm + centres.of_passages;
     }
 }
 

@@ -25,8 +25,6 @@ pub(super) struct Block {
     coarse: Option<CoarseQueries>,
     /// (position of the passage, query) of the first NaN.
     pub(super) nan: Option<(usize, usize)>,
-    /// Whether every list turns passages away.
-    full: bool,
     effort: Effort,
 }
 
@@ -93,7 +91,6 @@ impl Block {
             relative: Vec::new(),
             coarse: None,
             nan: None,
-            full: false,
             effort: Effort::default(),
         }
     }
@@ -207,9 +204,20 @@ pub(super) fn score_some(
     scores: &mut [f32],
 ) {
     let (mut of_query, mut buffer) = (Vec::new(), Vec::new());
-    let rows = slices(passages, rows, &mut buffer);
     let mut all = [[0f32; PANEL]; 1];
-    kernel.tile(&[queries.row(query, &mut of_query)], &rows, &mut all);
+    let query = queries.row(query, &mut of_query);
+    if let Embeddings::F32(view) = passages {
+        let mut few: [&[f32]; PANEL] = [&[]; PANEL];
+        let mut count = 0;
+        for (place, row) in few.iter_mut().zip(rows) {
+            *place = view.row(row);
+            count += 1;
+        }
+        kernel.tile(&[query], &few[..count], &mut all);
+    } else {
+        let rows = slices(passages, rows, &mut buffer);
+        kernel.tile(&[query], &rows, &mut all);
+    }
     scores.copy_from_slice(&all[0][..scores.len()]);
 }
 
@@ -269,8 +277,7 @@ impl Scan<'_> {
         }
         let count = block.queries.len();
         let sides = block.coarse.as_ref().map_or(1, CoarseQueries::sides);
-        block.full = block.full || block.lists.iter().all(Shortlist::is_full);
-        if let (Some(coarse), true) = (bounded, block.full) {
+        if let Some(coarse) = bounded {
             for side in 0..sides {
                 self.bounded(block, panel, coarse, side, desk);
             }

@@ -45,11 +45,6 @@ impl Shortlist {
         }
     }
 
-    /// Whether passages are turned away yet.
-    pub(super) fn is_full(&self) -> bool {
-        self.k == 0 || self.threshold > f32::NEG_INFINITY
-    }
-
     /// Adds passages with likely lower bounds of their scores and how much a score may exceed its bound.
     /// Returns whether so many loose entries are crowded near the threshold that they should be made exact.
     pub(super) fn push(&mut self, lower: impl Iterator<Item = (f32, u32)>, width: f64) -> bool {
@@ -57,6 +52,7 @@ impl Shortlist {
             return false;
         }
         self.width = self.width.max(width);
+        self.entries.reserve(PANEL);
         self.entries.extend(lower.map(|(lower, id)| key(lower, id)));
         if self.entries.len() < self.limit {
             return false;
