@@ -293,6 +293,21 @@ def test_a_nan_anywhere_is_found(dtype, place):
             hf.topk(scores, k)
 
 
+def test_a_thread_that_flushes_denormals_finds_the_same():
+    torch = pytest.importorskip("torch")
+    scores = np.array([[0.0, 1e-40, 2e-40, -1e-40, 3e-42]], dtype=np.float32)
+    q, p = np.full((1, 1), 1e-20, dtype=np.float32), np.array([[1e-20], [2e-20], [0.0]], dtype=np.float32)
+    assert torch.set_flush_denormal(True)
+    try:
+        found = hf.ranks(scores, [[0, 1, 2, 3, 4]]).values.tolist(), hf.topk(scores, 5)[1].tolist()
+        searched = hf.search(q, p, 3).ids.tolist()
+        assert np.float32(1e-20) * np.float32(1e-20) == 0  # what the caller had set is back
+    finally:
+        torch.set_flush_denormal(False)
+    assert found == ([4, 2, 1, 5, 3], [[2, 1, 4, 0, 3]])
+    assert searched == [[1, 0, 2]]
+
+
 def test_torch_is_not_imported():
     code = (
         "import sys, numpy as np, hybrid_fast as hf\n"

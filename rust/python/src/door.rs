@@ -36,6 +36,7 @@ where
                 }
             }
         };
+        let _floats = PlainFloats::enter();
         work(&tick)
     });
     match outcome {
@@ -46,4 +47,42 @@ where
         }
         Err(error) => Err(to_py(error)),
     }
+}
+
+/// Keeps denormal numbers what they are: a thread that flushes them to zero (torch can set that) would
+/// find ties that no other thread finds. What was set comes back when this is dropped; threads that
+/// are started meanwhile inherit it.
+struct PlainFloats {
+    #[cfg(target_arch = "x86_64")]
+    before: u32,
+}
+
+impl PlainFloats {
+    #[cfg(target_arch = "x86_64")]
+    fn enter() -> Self {
+        let mut before = 0u32;
+        // SAFETY: stores the control register of this thread's vector arithmetic.
+        unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut before, options(nostack)) };
+        // Round to nearest, keep denormals, raise nothing: what Rust assumes.
+        set_control(0x1f80);
+        Self { before }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn enter() -> Self {
+        Self {}
+    }
+}
+
+impl Drop for PlainFloats {
+    fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        set_control(self.before);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn set_control(word: u32) {
+    // SAFETY: loads a control word that is either the default or was read from this register.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const word, options(nostack, readonly)) };
 }

@@ -247,10 +247,11 @@ impl Scan<'_> {
         };
         for start in (0..chunk.len()).step_by(NEAR) {
             for block in &mut *blocks {
-                for place in start..(start + NEAR).min(chunk.len()) {
+                let near = chunk.iter().enumerate().skip(start).take(NEAR);
+                for (place, panel) in near {
                     if (first + place) % self.shards == block.shard {
                         let bounded = coarse.get(place).filter(|panel| panel.is_sound());
-                        self.panel(block, &mut desk, &chunk[place], bounded);
+                        self.panel(block, &mut desk, panel, bounded);
                     }
                 }
             }
@@ -425,13 +426,10 @@ impl Scan<'_> {
             Some(error) => {
                 let allowed = error * self.likely;
                 let away = (seen.shift - allowed) as f32;
-                let most =
-                    places(listed).fold(0.0, |most: f32, place| most.max(seen.values[place].abs()));
-                // Values and sums are rounded to 24 bits.
-                let rounded = f64::from(most + away.abs()) * 1e-6;
                 let lower =
                     places(listed).map(|place| (seen.values[place] + away + 0.0, id(place)));
-                list.push(lower, error + allowed + rounded)
+                // Sums and shifts are rounded by a few 2⁻²⁴ of what the error counts seventy times.
+                list.push(lower, 1.25 * (error + allowed))
             }
         };
         if crowded {
