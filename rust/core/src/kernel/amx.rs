@@ -6,9 +6,11 @@
 
 use std::marker::PhantomData;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+use super::Isa;
+use super::Kernel;
 use super::int8::STEP;
-use super::tile::{LANES, PANEL, Scores};
-use super::{Isa, Kernel};
+use super::tile::{PANEL, Scores};
 
 /// Queries of a tile.
 pub const TILE: usize = 16;
@@ -176,7 +178,8 @@ pub(super) mod x86 {
     use std::mem::MaybeUninit;
     use std::sync::OnceLock;
 
-    use super::{FINER, LANES, PanelSide, QueryTile, STEP, Scores, SideStep, TILE, TILE_COLUMNS};
+    use super::super::tile::LANES;
+    use super::{FINER, PanelSide, QueryTile, STEP, Scores, SideStep, TILE, TILE_COLUMNS};
 
     /// Whether the machine has tiles of bytes and the system lets this process use them.
     pub(in crate::kernel) fn is_allowed() -> bool {
