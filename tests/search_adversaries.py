@@ -344,6 +344,24 @@ def guesses_that_fail(rng: np.random.Generator) -> Case:
 
 
 @adversary
+def roundings_that_conspire(rng: np.random.Generator) -> Case:
+    """Scores that rounding alone puts in order, against the order of the true ones.
+
+    Lanes of the sum stay between 16 and 32, where floats are 2⁻¹⁹ apart. Some passages add a little less
+    than half of that in every step, and lose it; others a little more, but half as often, and gain.
+    """
+    ulp = np.float32(2.0**-23)
+    q = np.full((QUERIES, 384), 0.5, dtype=np.float32)
+    p = np.ones((1500, 384), dtype=np.float32)
+    q[:, :16], p[:, :16] = 4, 4
+    p[0::2, 16:] += 15 * ulp
+    gains = rng.permuted(np.tile(np.arange(368) % 2 == 0, (750, 1)), axis=1)
+    p[1::2, 16:] += gains * 17 * ulp
+    q[::3] *= -1
+    return Case(q, p)
+
+
+@adversary
 def a_crowd_at_the_threshold(rng: np.random.Generator) -> Case:
     """Thousands of passages that no byte tells apart, over several chunks of panels."""
     p = unit(normal(rng, 1, 64)) + np.float32(1e-4) * unit(normal(rng, 11_000, 64))
