@@ -128,5 +128,6 @@ def test_the_numbers_of_xquad_r() -> None:
 
 def test_a_corpus_shows_itself_in_one_line():
     corpus = hf.load_corpus("demo")
-    assert len(repr(corpus)) < 200 and str(len(corpus.passages)) in repr(corpus)
+    assert len(repr(corpus)) < 200
+    assert str(len(corpus.passages)) in repr(corpus)
     assert repr(corpus.queries) == f"Rows({len(corpus.queries)})"
