@@ -3,7 +3,7 @@
 //! Passages are visited in panels of one pool each, queries in blocks; a block and a share of the
 //! panels is a task, which owns its queries' lists and counts, so no sum crosses a thread. One count
 //! serves both the rank over all passages and the rank in the pool. Where the machine multiplies bytes
-//! fast, a [`coarse`] pass bounds every score first, and only those within the bound of a threshold
+//! fast, a coarse pass bounds every score first, and only those within the bound of a threshold
 //! are computed: the answer is the same.
 
 mod coarse;
