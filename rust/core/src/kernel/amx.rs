@@ -189,7 +189,9 @@ pub(super) mod x86 {
             const FEATURES: u32 = 1 << 24 | 1 << 25;
             const STATE: u64 = 1 << 17 | 1 << 18;
             const OSXSAVE: u32 = 1 << 27;
-            if __cpuid(0).eax < 7
+            // Miri knows neither tiles nor assembly.
+            if cfg!(miri)
+                || __cpuid(0).eax < 7
                 || __cpuid(1).ecx & OSXSAVE == 0
                 || __cpuid_count(7, 0).edx & FEATURES != FEATURES
             {
