@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         show_error(error)
         sys.exit(2)
     except KeyboardInterrupt:
-        console.print("Stopped. Finished work is kept; the same command goes on from there.")
+        console.print("Stopped. Run folders keep their finished work; the same command goes on from there.")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

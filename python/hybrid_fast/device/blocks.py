@@ -78,8 +78,7 @@ class _Staging:
         kind, on_gpu = _TYPES[matrix.dtype.name], device.type == "cuda"
         self.buffers = [torch.empty(shape, dtype=kind, device="cpu", pin_memory=on_gpu) for _ in range(2)]
         self.copied: list[torch.cuda.Event | None] = [None, None]
-        # torch leaves the constructor untyped.
-        self.stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]
+        self.stream = torch.cuda.Stream(device) if on_gpu else None  # type: ignore[no-untyped-call]  # torch's own
 
     def load(self, start: int) -> tuple[torch.Tensor, torch.cuda.Event | None]:
         """Read a block into the buffer whose turn it is and start its copy."""

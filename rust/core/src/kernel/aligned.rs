@@ -53,7 +53,7 @@ impl<T: Plain> Aligned<T> {
         zeros
     }
 
-    /// Makes room for `length` values; new ones are zero bytes.
+    /// Makes room for `length` values; new ones are zero bytes or what stood there before.
     pub fn resize(&mut self, length: usize) {
         let lines = (length * size_of::<T>()).div_ceil(LINE);
         self.lines.resize(lines, Line([0; LINE]));

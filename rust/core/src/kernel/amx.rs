@@ -175,6 +175,7 @@ fn approximate_body(
 pub(super) mod x86 {
     use std::arch::asm;
     use std::arch::x86_64::*;
+    use std::cell::Cell;
     use std::mem::MaybeUninit;
     use std::sync::OnceLock;
 
@@ -236,7 +237,16 @@ pub(super) mod x86 {
         rows: [u8; 16],
     }
 
+    thread_local! {
+        /// How many values of [`super::Tiles`] this thread holds.
+        static HELD: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Sets the tiles up unless this thread holds them already.
     pub(super) fn configure() {
+        if HELD.replace(HELD.get() + 1) > 0 {
+            return;
+        }
         let mut layout = Layout {
             palette: 1,
             start: 0,
@@ -250,9 +260,13 @@ pub(super) mod x86 {
         unsafe { asm!("ldtilecfg [{0}]", in(reg) &raw const layout, options(nostack)) };
     }
 
+    /// Gives the tiles back with the last one that this thread holds.
     pub(super) fn release() {
-        // SAFETY: only called where `is_allowed`.
-        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        HELD.set(HELD.get() - 1);
+        if HELD.get() == 0 {
+            // SAFETY: only called where `is_allowed`.
+            unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        }
     }
 
     /// Products of a tile of queries with two tiles of passages: first with first bytes, and both mixed.
@@ -376,6 +390,7 @@ mod tests {
                 let bits = approximate_body(&queries, &panel, &bounds, &mut expected);
                 for kernel in Kernel::available() {
                     let tiles = kernel.tiles();
+                    drop(kernel.tiles()); // giving others back leaves these set up
                     let mut scores = expected;
                     scores.iter_mut().for_each(|row| row[start..start + SIDE].fill(7.0));
                     prop_assert_eq!(tiles.approximate(&queries, &panel, &bounds, &mut scores), bits);

@@ -13,8 +13,10 @@ mod bisect_halves;
 mod collect;
 mod count;
 mod int8;
+mod interleave;
 mod kth;
 mod maxima;
+mod quantise;
 mod tally;
 mod tile;
 mod wide;
@@ -27,11 +29,11 @@ pub use amx::{FINER, PanelSide, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, T
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
 pub use collect::Reached;
 pub use count::{Counts, FEW, count_plainly};
-pub use int8::{
-    MOST_COLUMNS, PanelBytes, PanelStep, Quantised, QueryGroup, QueryStep, STEP, STRIPE,
-};
+pub use int8::{MOST_COLUMNS, PanelBytes, PanelStep, QueryGroup, QueryStep, STEP};
+pub use interleave::STRIPE;
 pub use kth::Halves;
 pub use maxima::{Maxima, WIDTH};
+pub use quantise::Quantised;
 pub use tally::{Bands, Golds, Sixteen, Standings};
 pub use tile::{GROUP, LANES, PANEL, Scores, inner_product};
 pub use wide::Lanes;

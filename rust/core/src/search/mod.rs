@@ -129,7 +129,8 @@ pub fn score_positives(
     threads: Option<usize>,
 ) -> Result<Vec<f32>> {
     check_dimensions(queries, passages)?;
-    let threads = Threads::new(threads, positives.len() as u64 * queries.columns() as u64)?;
+    let work = positives.len() as u64 * queries.columns() as u64 / LANES as u64;
+    let threads = Threads::new(threads, work)?;
     let kernel = Kernel::chosen()?;
     let mut scores = vec![0f32; positives.len()];
     let mut tasks = Vec::new();
