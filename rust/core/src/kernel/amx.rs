@@ -2,7 +2,7 @@
 //!
 //! At eight times the rate of VNNI there is room for a second byte: a row is `scale · (first + second / 254)`
 //! with what is left two hundred times smaller than after one byte. The product of the two second bytes
-//! is left out.
+//! is left out. Where only the best passages are wanted, one byte tells enough.
 
 use std::marker::PhantomData;
 
@@ -60,8 +60,19 @@ pub struct PanelSide<'a> {
     pub start: usize,
 }
 
+/// A panel of passages as one byte a column, in two sides.
+#[derive(Debug, Clone, Copy)]
+pub struct PanelTiles<'a> {
+    /// Bytes of each side, four columns at a time.
+    pub sides: [&'a [SideStep]; PANEL / SIDE],
+    /// What a byte of each passage stands for.
+    pub scales: &'a [f32; PANEL],
+    /// What is added to the scores of each passage.
+    pub biases: &'a [f32; PANEL],
+}
+
 impl Kernel {
-    /// Whether rows are rounded to two bytes, for [`Tiles::approximate`].
+    /// Whether tiles of bytes are multiplied, by [`Tiles::approximate`].
     #[must_use]
     pub fn has_tiles(self) -> bool {
         #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
@@ -134,6 +145,64 @@ impl Tiles {
             _ => approximate_body(queries, panel, bounds, scores),
         }
     }
+
+    /// The same for one byte a column and a whole panel; `queries` are sixteen rows of bytes and what a
+    /// byte of each stands for.
+    ///
+    /// # Panics
+    /// When the queries are not sixteen rows of as many columns as both sides have, a multiple of
+    /// [`TILE_COLUMNS`].
+    #[allow(unsafe_code)] // calls of functions compiled for more instructions
+    pub fn coarse(
+        &self,
+        queries: (&[i8], &[f32; TILE]),
+        panel: &PanelTiles<'_>,
+        bounds: &[f32; TILE],
+        scores: &mut [Scores; TILE],
+    ) -> [u64; TILE] {
+        let columns = panel.sides[0].len() * STEP;
+        assert!(
+            queries.0.len() == TILE * columns
+                && panel.sides[1].len() == panel.sides[0].len()
+                && columns > 0
+                && columns.is_multiple_of(TILE_COLUMNS),
+            "rows of one length"
+        );
+        match self.kernel.0 {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            // SAFETY: as in `approximate`.
+            Isa::Amx => unsafe { x86::coarse(queries, panel, bounds, scores) },
+            _ => coarse_body(queries, panel, bounds, scores),
+        }
+    }
+}
+
+fn coarse_body(
+    (queries, factors): (&[i8], &[f32; TILE]),
+    panel: &PanelTiles<'_>,
+    bounds: &[f32; TILE],
+    scores: &mut [Scores; TILE],
+) -> [u64; TILE] {
+    let columns = panel.sides[0].len() * STEP;
+    let mut bits = [0; TILE];
+    for (query, row) in queries.chunks(columns).enumerate() {
+        for place in 0..PANEL {
+            let side = panel.sides[place / SIDE];
+            let product: i32 = row
+                .iter()
+                .enumerate()
+                .map(|(column, byte)| {
+                    let other = side[column / STEP][place % SIDE][column % STEP] as i8;
+                    i32::from(*byte) * i32::from(other)
+                })
+                .sum();
+            let scaled = product as f32 * panel.scales[place];
+            let value = factors[query].mul_add(scaled, panel.biases[place]);
+            scores[query][place] = value;
+            bits[query] |= u64::from(value >= bounds[query]) << place;
+        }
+    }
+    bits
 }
 
 fn approximate_body(
@@ -180,7 +249,9 @@ pub(super) mod x86 {
     use std::sync::OnceLock;
 
     use super::super::tile::LANES;
-    use super::{FINER, PanelSide, QueryTile, STEP, Scores, SideStep, TILE, TILE_COLUMNS};
+    use super::{
+        FINER, PanelSide, PanelTiles, QueryTile, STEP, Scores, SideStep, TILE, TILE_COLUMNS,
+    };
 
     /// Whether the machine has tiles of bytes and the system lets this process use them.
     pub(in crate::kernel) fn is_allowed() -> bool {
@@ -355,6 +426,76 @@ pub(super) mod x86 {
         }
         bits
     }
+
+    #[target_feature(enable = "avx2,fma,f16c,bmi2,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+    pub(super) unsafe fn coarse(
+        (queries, factors): (&[i8], &[f32; TILE]),
+        panel: &PanelTiles<'_>,
+        bounds: &[f32; TILE],
+        scores: &mut [Scores; TILE],
+    ) -> [u64; TILE] {
+        let columns = panel.sides[0].len() * STEP;
+        let mut products = MaybeUninit::<Products>::uninit();
+        // SAFETY: tiles are configured (the caller's word); a step of 64 columns reads 64 bytes of
+        // each of 16 rows and 16 steps of each side, 128 bytes each.
+        unsafe {
+            asm!(
+                "tilezero tmm0",
+                "tilezero tmm1",
+                "tilezero tmm2",
+                "tilezero tmm3",
+                "2:",
+                "tileloadd tmm4, [{query} + {row}*1]",
+                "tileloadd tmm5, [{left} + {step}*1]",
+                "tileloadd tmm6, [{left} + {step}*1 + 64]",
+                "tdpbssd tmm0, tmm4, tmm5",
+                "tileloadd tmm7, [{right} + {step}*1]",
+                "tdpbssd tmm1, tmm4, tmm6",
+                "tileloadd tmm5, [{right} + {step}*1 + 64]",
+                "tdpbssd tmm2, tmm4, tmm7",
+                "tdpbssd tmm3, tmm4, tmm5",
+                "add {query}, 64",
+                "add {left}, 2048",
+                "add {right}, 2048",
+                "dec {count}",
+                "jnz 2b",
+                "tilestored [{out} + {width}*1], tmm0",
+                "tilestored [{out} + {width}*1 + 1024], tmm1",
+                "tilestored [{out} + {width}*1 + 2048], tmm2",
+                "tilestored [{out} + {width}*1 + 3072], tmm3",
+                query = inout(reg) queries.as_ptr() => _,
+                left = inout(reg) panel.sides[0].as_ptr().cast::<u8>() => _,
+                right = inout(reg) panel.sides[1].as_ptr().cast::<u8>() => _,
+                count = inout(reg) columns / TILE_COLUMNS => _,
+                out = in(reg) products.as_mut_ptr(),
+                row = in(reg) columns,
+                step = in(reg) size_of::<SideStep>(),
+                width = in(reg) LANES * size_of::<i32>(),
+                options(nostack)
+            );
+        }
+        // SAFETY: the four stores wrote every number.
+        let products = unsafe { products.assume_init_ref() };
+        let mut bits = [0; TILE];
+        for tile in 0..4 {
+            let first = tile * TILE;
+            // SAFETY: sixteen numbers from `first` on, of 64, and whole rows of the products.
+            unsafe {
+                let scale = _mm512_loadu_ps(panel.scales.as_ptr().add(first));
+                let bias = _mm512_loadu_ps(panel.biases.as_ptr().add(first));
+                for query in 0..TILE {
+                    let product = _mm512_load_si512(products.0[tile][query].as_ptr().cast());
+                    let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(product), scale);
+                    let value = _mm512_fmadd_ps(_mm512_set1_ps(factors[query]), scaled, bias);
+                    let bound = _mm512_set1_ps(bounds[query]);
+                    let reaches = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(value, bound);
+                    bits[query] |= u64::from(reaches) << first;
+                    _mm512_storeu_ps(scores[query].as_mut_ptr().add(first), value);
+                }
+            }
+        }
+        bits
+    }
 }
 
 #[cfg(test)]
@@ -396,6 +537,16 @@ mod tests {
                     prop_assert_eq!(tiles.approximate(&queries, &panel, &bounds, &mut scores), bits);
                     prop_assert_eq!(scores, expected);
                 }
+            }
+            let scales = std::array::from_fn(|i| 1.0 + i as f32 / 1000.0);
+            let biases = std::array::from_fn(|i| 1.0 - i as f32 / 100.0);
+            let panel = PanelTiles { sides: [&first, &second], scales: &scales, biases: &biases };
+            let one = (&rows[..TILE * columns], &factors);
+            let bits = coarse_body(one, &panel, &bounds, &mut expected);
+            for kernel in Kernel::available() {
+                let mut scores = [[7.0; PANEL]; TILE];
+                prop_assert_eq!(kernel.tiles().coarse(one, &panel, &bounds, &mut scores), bits);
+                prop_assert_eq!(scores, expected);
             }
         }
     }

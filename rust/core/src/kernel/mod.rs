@@ -25,7 +25,7 @@ use crate::{Error, Result};
 
 pub use above::{Above, above_plainly};
 pub use aligned::Aligned;
-pub use amx::{FINER, PanelSide, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
+pub use amx::{FINER, PanelSide, PanelTiles, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
 pub use collect::Reached;
 pub use count::{Counts, FEW, count_plainly};

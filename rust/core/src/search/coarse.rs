@@ -16,9 +16,9 @@
 //! that a sum could overflow have no bound: they are scored plainly.
 
 use crate::kernel::{
-    Aligned, FINER, GROUP, Kernel, LANES, PANEL, PanelBytes, PanelSide, PanelStep, Quantised,
-    QueryGroup, QueryStep, QueryTile, SIDE, STEP, STRIPE, Scores, SideStep, TILE, TILE_COLUMNS,
-    Tiles,
+    Aligned, FINER, GROUP, Kernel, LANES, PANEL, PanelBytes, PanelSide, PanelStep, PanelTiles,
+    Quantised, QueryGroup, QueryStep, QueryTile, SIDE, STEP, STRIPE, Scores, SideStep, TILE,
+    TILE_COLUMNS, Tiles,
 };
 use crate::matrix::Embeddings;
 
@@ -29,8 +29,40 @@ const LARGEST: f32 = 1e34;
 /// Magnitudes whose squares keep their digits.
 const SAFE: std::ops::Range<f32> = 1e-15..1e17;
 
-/// The centres of both sides.
+/// How rows become bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One byte a column, for products of vectors.
+    Vectors,
+    /// One byte a column, for products of tiles.
+    Tiles,
+    /// Two bytes a column, for products of tiles.
+    FineTiles,
+}
+
+impl Form {
+    /// Many positives want scores to be known finely, the best passages do not.
+    pub(super) fn new(kernel: Kernel, positives: bool) -> Self {
+        match (kernel.has_tiles(), positives) {
+            (false, _) => Self::Vectors,
+            (true, false) => Self::Tiles,
+            (true, true) => Self::FineTiles,
+        }
+    }
+
+    /// Columns, filled up.
+    fn padded(self, columns: usize) -> usize {
+        columns.next_multiple_of(if self == Self::Vectors {
+            STEP
+        } else {
+            TILE_COLUMNS
+        })
+    }
+}
+
+/// The centres of both sides, and the form of their bytes.
 pub(super) struct Centres {
+    form: Form,
     queries: Vec<f32>,
     passages: Vec<f32>,
     of_queries: f64,
@@ -42,16 +74,17 @@ pub(super) const WIDEST: usize = TILE;
 
 /// The queries of a block as bytes, in groups, with what their bounds need.
 pub(super) struct CoarseQueries {
+    form: Form,
     bytes: QueryBytes,
     groups: Vec<Group>,
 }
 
 /// Queries as the kernels take them.
 enum QueryBytes {
-    /// One byte a column, in groups of [`GROUP`].
-    One(Aligned<QueryStep>),
-    /// Two bytes a column, in groups of [`TILE`].
-    Two(Aligned<i8>),
+    /// For vectors, in groups of [`GROUP`].
+    Vectors(Aligned<QueryStep>),
+    /// For tiles, in groups of [`TILE`]; first bytes, then the second ones if there are any.
+    Tiles(Aligned<i8>),
 }
 
 /// What products and bounds of a group of queries need.
@@ -85,9 +118,9 @@ pub(super) struct Approximate {
 
 /// A panel of passages as bytes, with what their bounds need.
 pub(super) struct CoarsePanel {
-    /// One byte a column.
+    /// For vectors.
     steps: Aligned<PanelStep>,
-    /// Two bytes a column: of each side the first ones, then the second ones.
+    /// For tiles: of each side the first bytes, then the second ones if there are any.
     sides: Aligned<SideStep>,
     /// Steps of a row.
     length: usize,
@@ -117,10 +150,11 @@ impl Default for Approximate {
 }
 
 impl Centres {
-    pub(super) fn new(queries: &Embeddings<'_>, passages: &Embeddings<'_>) -> Self {
+    pub(super) fn new(form: Form, queries: &Embeddings<'_>, passages: &Embeddings<'_>) -> Self {
         let (queries, of_queries) = centre(queries);
         let (passages, of_passages) = centre(passages);
         Self {
+            form,
             queries,
             passages,
             of_queries,
@@ -199,19 +233,18 @@ impl CoarseQueries {
         range: std::ops::Range<usize>,
         centres: &Centres,
     ) -> Option<Self> {
-        let (columns, two) = (queries.columns(), kernel.has_tiles());
-        let (size, padded) = if two {
-            (TILE, columns.next_multiple_of(TILE_COLUMNS))
-        } else {
-            (GROUP, columns.next_multiple_of(STEP))
-        };
+        let (columns, form) = (queries.columns(), centres.form);
+        let (two, padded) = (form == Form::FineTiles, form.padded(columns));
+        let size = if form == Form::Vectors { GROUP } else { TILE };
         let height = range.len().div_ceil(size);
+        let planes = if two { 2 } else { 1 };
         let mut coarse = Self {
-            bytes: if two {
-                QueryBytes::Two(Aligned::zeros(height * 2 * TILE * padded))
+            bytes: if form == Form::Vectors {
+                QueryBytes::Vectors(Aligned::zeros(height * padded / STEP))
             } else {
-                QueryBytes::One(Aligned::zeros(height * padded / STEP))
+                QueryBytes::Tiles(Aligned::zeros(height * planes * TILE * padded))
             },
+            form,
             groups: vec![Group::default(); height],
         };
         // 5 + 16 + 11 for what is not a chain over the columns.
@@ -224,7 +257,7 @@ impl CoarseQueries {
             let group = &mut coarse.groups[number];
             let (own, other) = (&centres.queries, &centres.passages);
             let told = match &mut coarse.bytes {
-                QueryBytes::One(steps) => {
+                QueryBytes::Vectors(steps) => {
                     let told = kernel.quantise(row, own, other, &mut bytes, &mut []);
                     let length = padded / STEP;
                     let steps = &mut steps[number * length..(number + 1) * length];
@@ -235,17 +268,13 @@ impl CoarseQueries {
                     group.starts[member] = -128 * sum;
                     told
                 }
-                QueryBytes::Two(rows) => {
-                    let rows = &mut rows[number * 2 * TILE * padded..][..2 * TILE * padded];
-                    let (first, second) = rows.split_at_mut(TILE * padded);
+                QueryBytes::Tiles(rows) => {
+                    let plane = TILE * padded;
+                    let rows = &mut rows[number * planes * plane..][..planes * plane];
+                    let (first, second) = rows.split_at_mut(plane);
                     let place = member * padded..(member + 1) * padded;
-                    kernel.quantise(
-                        row,
-                        own,
-                        other,
-                        &mut first[place.clone()],
-                        &mut second[place],
-                    )
+                    let second = second.get_mut(place.clone()).unwrap_or_default();
+                    kernel.quantise(row, own, other, &mut first[place], second)
                 }
             };
             if !told.squares.is_finite() || told.squares > LARGEST {
@@ -271,17 +300,19 @@ impl CoarseQueries {
 
     /// Queries bounded together.
     pub(super) fn size(&self) -> usize {
-        match self.bytes {
-            QueryBytes::One(_) => GROUP,
-            QueryBytes::Two(_) => TILE,
+        if self.form == Form::Vectors {
+            GROUP
+        } else {
+            TILE
         }
     }
 
     /// Parts of a panel that are bounded one after the other.
     pub(super) fn sides(&self) -> usize {
-        match self.bytes {
-            QueryBytes::One(_) => 1,
-            QueryBytes::Two(_) => PANEL / SIDE,
+        if self.form == Form::FineTiles {
+            PANEL / SIDE
+        } else {
+            1
         }
     }
 
@@ -313,7 +344,7 @@ impl CoarseQueries {
         seen.shifts = group.shifts;
         let (scales, biases, factors) = (&panel.scales, &panel.biases, &group.factors);
         seen.bits = match &self.bytes {
-            QueryBytes::One(steps) => {
+            QueryBytes::Vectors(steps) => {
                 let steps = &steps[number * length..(number + 1) * length];
                 let queries = QueryGroup {
                     steps,
@@ -332,7 +363,18 @@ impl CoarseQueries {
                     .approximate(&queries, &passages, &bounds, few);
                 std::array::from_fn(|member| bits.get(member).copied().unwrap_or(0))
             }
-            QueryBytes::Two(rows) => {
+            QueryBytes::Tiles(rows) if self.form == Form::Tiles => {
+                let size = TILE * length * STEP;
+                let (left, right) = panel.sides.split_at(length);
+                let passages = PanelTiles {
+                    sides: [left, right],
+                    scales,
+                    biases,
+                };
+                let rows = &rows[number * size..(number + 1) * size];
+                tiles.coarse((rows, factors), &passages, &bounds, &mut seen.scores)
+            }
+            QueryBytes::Tiles(rows) => {
                 let size = 2 * TILE * length * STEP;
                 let rows = &rows[number * size..(number + 1) * size];
                 let start = side * SIDE;
@@ -397,18 +439,15 @@ impl CoarsePanel {
         bytes: &mut Vec<i8>,
         scratch: &mut Vec<f32>,
     ) {
-        let (columns, two) = (passages.columns(), kernel.has_tiles());
-        let padded = if two {
-            columns.next_multiple_of(TILE_COLUMNS)
-        } else {
-            columns.next_multiple_of(STEP)
-        };
+        let (columns, form) = (passages.columns(), centres.form);
+        let (two, padded) = (form == Form::FineTiles, form.padded(columns));
         self.length = padded / STEP;
-        if two {
-            let length = 2 * (PANEL / SIDE) * self.length;
-            self.sides.resize(length);
-        } else {
+        // Steps of a side: those of the first bytes, and of the second ones if there are any.
+        let deep = if two { 2 * self.length } else { self.length };
+        if form == Form::Vectors {
             self.steps.resize(self.length);
+        } else {
+            self.sides.resize(PANEL / SIDE * deep);
         }
         bytes.resize(2 * STRIPE * padded, 0);
         let (firsts, seconds) = bytes.split_at_mut(STRIPE * padded);
@@ -437,16 +476,16 @@ impl CoarsePanel {
                 self.norm = self.norm.max(norm(told.squares, told.most, columns));
                 filled += 1;
             }
-            if two {
-                let place = start / SIDE * 2 * self.length..(start / SIDE + 1) * 2 * self.length;
-                let (first, second) = self.sides[place].split_at_mut(self.length);
-                let first = first.as_flattened_mut();
-                kernel.interleave(firsts, 0, start % SIDE, SIDE, first);
-                let second = second.as_flattened_mut();
-                kernel.interleave(seconds, 0, start % SIDE, SIDE, second);
-            } else {
+            if form == Form::Vectors {
                 let steps = self.steps.as_flattened_mut();
                 kernel.interleave(firsts, 0x80, start, PANEL, steps);
+                continue;
+            }
+            let place = start / SIDE * deep..(start / SIDE + 1) * deep;
+            let (first, second) = self.sides[place].split_at_mut(self.length);
+            kernel.interleave(firsts, 0, start % SIDE, SIDE, first.as_flattened_mut());
+            if two {
+                kernel.interleave(seconds, 0, start % SIDE, SIDE, second.as_flattened_mut());
             }
         }
         self.scales[filled..].fill(0.0);
@@ -485,8 +524,8 @@ mod tests {
             let (q, p) = (draw(GROUP * columns), draw(PANEL * columns));
             let queries = Embeddings::F32(View::contiguous(&q, GROUP, columns).expect("fits"));
             let passages = Embeddings::F32(View::contiguous(&p, PANEL, columns).expect("fits"));
-            let centres = Centres::new(&queries, &passages);
-            for kernel in Kernel::available() {
+            for (kernel, positives) in Kernel::available().into_iter().flat_map(|kernel| [(kernel, false), (kernel, true)]) {
+                let centres = Centres::new(Form::new(kernel, positives), &queries, &passages);
                 let coarse = CoarseQueries::new(kernel, &queries, 0..GROUP, &centres).expect("finite");
                 let mut panel = CoarsePanel::empty();
                 panel.fill(kernel, &passages, 0..PANEL, &centres, &mut Vec::new(), &mut Vec::new());
@@ -523,8 +562,8 @@ mod tests {
             })
             .collect();
         let view = Embeddings::F32(View::contiguous(&rows, PANEL, columns).expect("fits"));
-        let centres = Centres::new(&view, &view);
         let kernel = Kernel::detect();
+        let centres = Centres::new(Form::new(kernel, true), &view, &view);
         let coarse = CoarseQueries::new(kernel, &view, 0..PANEL, &centres).expect("finite");
         let mut panel = CoarsePanel::empty();
         panel.fill(
@@ -546,8 +585,8 @@ mod tests {
         for bad in [f32::NAN, f32::INFINITY, 1e18] {
             let rows = [1.0, 2.0, bad, 3.0];
             let view = Embeddings::F32(View::contiguous(&rows, 2, 2).expect("fits"));
-            let centres = Centres::new(&view, &view);
             let kernel = Kernel::PORTABLE;
+            let centres = Centres::new(Form::new(kernel, true), &view, &view);
             assert!(CoarseQueries::new(kernel, &view, 0..2, &centres).is_none());
             let mut panel = CoarsePanel::empty();
             panel.fill(

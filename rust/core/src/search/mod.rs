@@ -19,7 +19,7 @@ use crate::matrix::{Embeddings, MOST, View};
 use crate::ranks::{Positives, Tally};
 use crate::threads::Threads;
 use crate::{Error, Result};
-use coarse::{Centres, CoarsePanel, CoarseQueries};
+use coarse::{Centres, CoarsePanel, CoarseQueries, Form};
 use golds::Golds;
 use panels::Visit;
 use scan::{Block, Scan, score_some};
@@ -194,9 +194,10 @@ impl Search<'_> {
         let spread = bytes <= AT_HAND;
         let visit = Visit::new(self.passages.rows(), self.labels, spread);
         let golds = Golds::new(self.targets.as_ref(), self.queries.rows());
-        let centres = self
-            .is_coarse(kernel)
-            .then(|| Centres::new(&self.queries, &self.passages));
+        let centres = self.is_coarse(kernel).then(|| {
+            let form = Form::new(kernel, self.targets.is_some());
+            Centres::new(form, &self.queries, &self.passages)
+        });
         let mut blocks = self.blocks(columns, &golds, threads.count(), visit.panels.len());
         let shards = blocks.last().map_or(1, |block| block.shard + 1);
         if let Some(centres) = &centres {

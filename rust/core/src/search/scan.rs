@@ -428,8 +428,8 @@ impl Scan<'_> {
                 let away = (seen.shift - allowed) as f32;
                 let lower =
                     places(listed).map(|place| (seen.values[place] + away + 0.0, id(place)));
-                // Sums and shifts are rounded by a few 2⁻²⁴ of what the error counts seventy times.
-                list.push(lower, 1.25 * (error + allowed))
+                // Sums and shifts are rounded by a few 2⁻²⁴ of what the error counts eighty times.
+                list.push(lower, 1.07 * (error + allowed))
             }
         };
         if crowded {
