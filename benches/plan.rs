@@ -40,6 +40,7 @@ fn plan(index: &Arc<PairIndex>, mono_ratio: f64, mixing: Mixing, cross: Cross) -
         unit: Unit::Batch,
         cross,
         language_weights: LanguageWeights::Uniform,
+        mono_weights: None,
         batches_per_epoch: Some(BATCHES),
         guard: Guard {
             group: true,

@@ -30,17 +30,26 @@ if TYPE_CHECKING:
     from .pairs import PairIndex
     from .ranking import Ranks, ranks, topk
     from .reporting import report
-    from .sampler import Batch, HybridBatchSampler, Simulation, simulate
+    from .sampler import (
+        Batch,
+        CappedEpochs,
+        ExposureMatched,
+        HybridBatchSampler,
+        Simulation,
+        simulate,
+    )
     from .searching import SearchResult, merge, search
     from .sweeping import sweep
     from .training import train
 
 _HOME = {
     "Batch": "sampler",
+    "CappedEpochs": "sampler",
     "Corpus": "corpus",
     "EncoderConfig": "config",
     "Evaluation": "evaluation",
     "EvaluationConfig": "config",
+    "ExposureMatched": "sampler",
     "HybridBatchSampler": "sampler",
     "HybridFastError": "errors",
     "LossConfig": "config",
@@ -70,10 +79,12 @@ _HOME = {
 
 __all__ = [
     "Batch",
+    "CappedEpochs",
     "Corpus",
     "EncoderConfig",
     "Evaluation",
     "EvaluationConfig",
+    "ExposureMatched",
     "HybridBatchSampler",
     "HybridFastError",
     "LossConfig",

@@ -21,6 +21,7 @@ __all__ = [
     "__version__",
     "fingerprint",
     "id_rows",
+    "language_sizes",
     "measure",
     "ranks",
     "score_positives",
@@ -112,6 +113,8 @@ class PairIndex:
     ]: ...
     def identities(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 
+def language_sizes(index: PairIndex) -> tuple[list[int], list[int]]: ...
+
 @final
 class Plan:
     def __new__(
@@ -128,6 +131,7 @@ class Plan:
         batches_per_epoch: int | None,
         guard: tuple[bool, bool, bool],
         seed: int,
+        mono_weights: list[float] | None = None,
     ) -> Plan: ...
     def __len__(self) -> int: ...
     def shares(self) -> list[tuple[int, int, int, float, int]]: ...

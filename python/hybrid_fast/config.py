@@ -97,7 +97,9 @@ class SamplerConfig:
     cross: Literal["mixed", "homogeneous"] = "mixed"
     """A cross-lingual batch mixes language pairs, or holds one."""
     language_weights: str | float | dict[str, float] = "uniform"
-    """uniform, the exponent t of size^t, or an explicit weight for each language."""
+    """uniform, the exponent t of size^t, an explicit weight for each language, capped:4 (UniMax: as even
+    as at most 4 epochs of a language allow; capped:4:1000000 for a budget of that many rows), or
+    exposure-matched:0.5 (rows per language as at that mono_ratio)."""
     guard: tuple[Literal["group", "query", "passage"], ...] = ("group", "query", "passage")
     """What must not come twice in one batch."""
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from .._core import STREAM_VERSION
 from .batch import Batch
+from .capped_epochs import CappedEpochs
+from .exposure_matching import ExposureMatched
 from .sampler import HybridBatchSampler
 from .simulation import Simulation, simulate
 
-__all__ = ["STREAM_VERSION", "Batch", "HybridBatchSampler", "Simulation", "simulate"]
+__all__ = [
+    "STREAM_VERSION",
+    "Batch",
+    "CappedEpochs",
+    "ExposureMatched",
+    "HybridBatchSampler",
+    "Simulation",
+    "simulate",
+]

@@ -25,7 +25,7 @@ from ..progress import Progress
 from .batch import Batch
 from .checks import GUARDS, guard_names, ratio, whole
 from .naming import frequent_text, named
-from .weights import language_weights as weights_of
+from .weights import LanguageWeights, resolve_weights
 
 _ROWS_AT_ONCE = 2**16
 
@@ -49,7 +49,8 @@ class HybridBatchSampler:
         cross: ``mixed`` or ``homogeneous`` cross-lingual batches.
         language_weights: ``uniform``, the exponent t of size^t, or a weight for each language (a
             mapping from names, or a sequence in the order of ``index.languages``); weight 0 leaves
-            a language out. A language pair gets the product of its two weights.
+            a language out. A language pair gets the product of its two weights. Also
+            :class:`CappedEpochs` ("capped:4") and :class:`ExposureMatched` ("exposure-matched:0.5").
         batches_per_epoch: length of an epoch; default: Σ over languages of ⌊cells with a drawable
             query / batch_size⌋, whatever α.
         guard: what must not come twice in a batch; leave one out to switch it off.
@@ -74,7 +75,7 @@ class HybridBatchSampler:
         mixing: Literal["exact", "coupled", "bernoulli"] = "exact",
         unit: Literal["batch", "row"] = "batch",
         cross: Literal["mixed", "homogeneous"] = "mixed",
-        language_weights: str | float | Mapping[str, float] | Sequence[float] = "uniform",
+        language_weights: LanguageWeights = "uniform",
         batches_per_epoch: int | None = None,
         guard: Sequence[str] = GUARDS,
         hard_negatives: object = None,
@@ -111,8 +112,14 @@ class HybridBatchSampler:
                 f"batch_size is {self.batch_size}, which {self.world_size} ranks cannot share equally; "
                 "take a multiple of world_size"
             )
-        exponent, weights = weights_of(index, language_weights)
         given = None if batches_per_epoch is None else whole("batches_per_epoch", batches_per_epoch, 1, 2**62)
+        weights = resolve_weights(
+            index,
+            language_weights,
+            batch_size=self.batch_size,
+            batches_per_epoch=given,
+            mono_ratio=self.mono_ratio,
+        )
         try:
             self._plan = Plan(
                 index._core,
@@ -121,15 +128,16 @@ class HybridBatchSampler:
                 mixing=mixing,
                 unit=unit,
                 cross=cross,
-                exponent=exponent,
-                weights=weights,
+                exponent=weights.exponent,
+                weights=weights.each,
+                mono_weights=weights.mono,
                 batches_per_epoch=given,
                 guard=("group" in self.guard, "query" in self.guard, "passage" in self.guard),
                 seed=self.seed,
             )
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), index.languages)) from None
-        settings: list[object] = [self.batch_size, self.mono_ratio, mixing, unit, cross, exponent, weights]
+        settings: list[object] = [self.batch_size, self.mono_ratio, mixing, unit, cross, *weights]
         settings += [len(self._plan), self.guard, self.seed, index.languages]
         self._digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         self._epoch = 0

@@ -3,25 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..errors import InvalidArgument, NotSupported
+from .._core import language_sizes
+from ..errors import InvalidArgument
 from ..pairs import PairIndex
+from .capped_epochs import CappedEpochs, capped_rows
+from .exposure_matching import ExposureMatched, matched_weights
+
+LanguageWeights: TypeAlias = (
+    str | float | Mapping[str, float] | Sequence[float] | CappedEpochs | ExposureMatched
+)
+"""What a sampler takes as ``language_weights``."""
+
+FORMS = (
+    '"uniform", the exponent of size^t, a weight for each language, "capped:EPOCHS", '
+    '"capped:EPOCHS:ROWS", "exposure-matched" or "exposure-matched:RATIO"'
+)
+"""The forms of language weights, as messages name them."""
 
 
-def language_weights(
-    index: PairIndex, given: str | float | Mapping[str, float] | Sequence[float]
-) -> tuple[float | None, list[float] | None]:
-    """Return the exponent of the sizes, or one weight a language, or neither for uniform weights."""
+class Weights(NamedTuple):
+    """Weights as the core takes them; uniform where all are ``None``.
+
+    Attributes:
+        exponent: of the sizes.
+        each: one weight a language.
+        mono: one weight a language for monolingual batches, where those differ.
+    """
+
+    exponent: float | None = None
+    each: list[float] | None = None
+    mono: list[float] | None = None
+
+
+def resolve_weights(
+    index: PairIndex,
+    given: LanguageWeights,
+    *,
+    batch_size: int,
+    batches_per_epoch: int | None,
+    mono_ratio: float,
+) -> Weights:
+    """Return the weights that ``given`` means for an index.
+
+    Args:
+        index: what is drawn from.
+        given: language weights as a user writes them.
+        batch_size: rows of a global batch.
+        batches_per_epoch: as given to the sampler.
+        mono_ratio: α; under a schedule its mean.
+
+    Raises:
+        InvalidArgument: a form, name or value that is none.
+    """
     if isinstance(given, str):
-        if given == "uniform":
-            return None, None
-        if given == "exposure-matched":
-            raise NotSupported('language_weights="exposure-matched" is not built yet; give weights')
-        raise InvalidArgument(
-            f'language_weights is {given!r}, expected "uniform", an exponent or a weight for each language'
-        )
+        given = parse_weights(given)
+    if given is None or (isinstance(given, str) and given == "uniform"):
+        return Weights()
+    if isinstance(given, CappedEpochs):
+        return Weights(each=_capped(index, given, batch_size, batches_per_epoch))
+    if isinstance(given, ExposureMatched):
+        mono = matched_weights(index.strata, index.languages, mono_ratio, given.mono_ratio)
+        return Weights(mono=mono)
+    if isinstance(given, Mapping | Sequence | np.ndarray):
+        return Weights(each=_explicit(index, given))
+    try:
+        return Weights(exponent=float(given))
+    except (TypeError, ValueError):
+        raise TypeError(f"language_weights is {given!r}, expected {FORMS}") from None
+
+
+def parse_weights(text: str) -> LanguageWeights:
+    """Return what a text form of language weights means; ``uniform`` stays a text.
+
+    Raises:
+        InvalidArgument: a text that is no such form.
+    """
+    name, *parts = text.split(":")
+    wrong = InvalidArgument(f"language_weights is {text!r}, expected {FORMS}")
+    try:
+        if name == "uniform" and not parts:
+            return name
+        if name == "capped" and len(parts) in (1, 2):
+            return CappedEpochs(float(parts[0]), *(int(rows) for rows in parts[1:]))
+        if name == "exposure-matched" and len(parts) <= 1:
+            return ExposureMatched(*(float(reference) for reference in parts))
+        if not parts:
+            return float(name)
+    except InvalidArgument:
+        raise
+    except ValueError:
+        raise wrong from None
+    raise wrong
+
+
+def _capped(
+    index: PairIndex, given: CappedEpochs, batch_size: int, batches_per_epoch: int | None
+) -> list[float] | None:
+    sizes, queries = language_sizes(index._core)
+    batches = batches_per_epoch or sum(rows // batch_size for rows in queries)
+    rows = capped_rows(sizes, given.rows or batches * batch_size, given.epochs)
+    # Without a row to draw, the core says what is missing.
+    return rows.tolist() if rows.any() else None
+
+
+def _explicit(index: PairIndex, given: Mapping[str, float] | Sequence[float]) -> list[float]:
     if isinstance(given, Mapping):
         unknown = [name for name in given if name not in index.languages]
         missing = [name for name in index.languages if name not in given]
@@ -35,16 +124,14 @@ def language_weights(
                 f"language_weights has no weight for {', '.join(missing)}; give 0 to leave a language out"
             )
         weights = [float(given[name]) for name in index.languages]
-    elif isinstance(given, Sequence | np.ndarray):
+    else:
         weights = [float(weight) for weight in given]
         if len(weights) != len(index.languages):
             raise InvalidArgument(
                 f"language_weights has {len(weights)} weights, expected one for each of "
                 f"{len(index.languages)} languages"
             )
-    else:
-        return float(given), None
     for name, weight in zip(index.languages, weights, strict=True):
         if not (np.isfinite(weight) and weight >= 0):
             raise InvalidArgument(f"the weight of {name} is {weight}, expected 0 or more")
-    return None, weights
+    return weights

@@ -47,6 +47,8 @@ pub struct Config {
     pub cross: Cross,
     /// How much each language gets.
     pub language_weights: LanguageWeights,
+    /// One weight a language for monolingual batches (or rows), where it is not the one above.
+    pub mono_weights: Option<Vec<f64>>,
     /// Batches of an epoch; by default Σ over languages of ⌊drawable queries / batch size⌋.
     pub batches_per_epoch: Option<u64>,
     /// What must not come twice in a batch.

@@ -6,7 +6,7 @@
 //! panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
 //! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
-//! `configuration`, `streams` → `layout` → `thinning` → `shaping` (checks the data, decides
+//! `configuration`, `streams` → `layout` → `thinning`, `sizes` → `shaping` (checks the data, decides
 //! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan`.
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
@@ -30,6 +30,7 @@ mod rows;
 pub mod search;
 mod selection;
 mod shaping;
+pub mod sizes;
 mod streams;
 mod thinning;
 pub mod threads;

@@ -54,6 +54,7 @@ pub struct Share {
 ///     unit: Unit::Batch,
 ///     cross: Cross::Mixed,
 ///     language_weights: LanguageWeights::Uniform,
+///     mono_weights: None,
 ///     batches_per_epoch: None,
 ///     guard: Guard { group: true, query: true, passage: true },
 ///     seed: 13,
@@ -200,6 +201,7 @@ mod tests {
             unit: Unit::Batch,
             cross: Cross::Mixed,
             language_weights: LanguageWeights::Uniform,
+            mono_weights: None,
             batches_per_epoch: Some(60),
             guard: Guard {
                 group: true,

@@ -6,6 +6,7 @@ use crate::configuration::{Config, Cross, LanguageWeights, Unit};
 use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
 use crate::mixture::{Kinds, Mixing, Shares};
 use crate::pairs::{MISSING, PairIndex};
+use crate::sizes::language_sizes;
 use crate::{Error, Result};
 
 /// Slots of a block, about.
@@ -25,7 +26,14 @@ impl Layout {
         }
         Kinds::new(Mixing::Exact, config.mono_ratio, 0, 0)?;
         let weights = weights(&index, &config.language_weights)?;
-        let strata = strata(&index, &weights);
+        let alone = match &config.mono_weights {
+            Some(given) => {
+                explicit("mono_weights", given, index.languages())?;
+                given.clone()
+            }
+            None => weights.clone(),
+        };
+        let strata = strata(&index, &weights, &alone);
         let (mono, cross): (Vec<usize>, Vec<usize>) =
             (0..strata.len()).partition(|&one| strata[one].query == strata[one].passage);
         let mut layout = Self {
@@ -47,7 +55,7 @@ impl Layout {
                 ));
             }
             let homogeneous = layout.config.unit == Unit::Batch;
-            let weight = |one: &Stratum| weights[one.query];
+            let weight = |one: &Stratum| alone[one.query];
             layout.monolingual = Some(layout.lane(mono, weight, homogeneous)?);
         }
         if layout.config.mono_ratio < 1.0 {
@@ -278,18 +286,8 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 /// The weight of each language; 0 where it has nothing to draw.
 fn weights(index: &PairIndex, rule: &LanguageWeights) -> Result<Vec<f64>> {
-    let all: Vec<usize> = (0..index.languages()).collect();
-    let size = |language: usize| match index.stratum_len(language, language) {
-        0 => index.drawable_queries(language, &all).max(
-            all.iter()
-                .map(|&other| index.stratum_len(other, language))
-                .max()
-                .unwrap_or(0),
-        ),
-        rows => rows,
-    };
     match rule {
-        LanguageWeights::Uniform => Ok(vec![1.0; all.len()]),
+        LanguageWeights::Uniform => Ok(vec![1.0; index.languages()]),
         LanguageWeights::Power(exponent) => {
             if !exponent.is_finite() {
                 return Err(Error::InvalidArgument(format!(
@@ -303,37 +301,41 @@ fn weights(index: &PairIndex, rule: &LanguageWeights) -> Result<Vec<f64>> {
                     (rows as f64).powf(*exponent)
                 }
             };
-            Ok(all.iter().map(|&language| weight(size(language))).collect())
+            Ok(language_sizes(index).into_iter().map(weight).collect())
         }
         LanguageWeights::Explicit(weights) => {
-            if weights.len() != all.len() {
-                return Err(Error::InvalidShape(format!(
-                    "language_weights has {} weights for {} languages",
-                    weights.len(),
-                    all.len()
-                )));
-            }
-            if let Some(language) = all
-                .into_iter()
-                .find(|&one| !(weights[one].is_finite() && weights[one] >= 0.0))
-            {
-                return Err(Error::InvalidArgument(format!(
-                    "the weight of language {language} is {}, expected 0 or more",
-                    weights[language]
-                )));
-            }
-            if weights.iter().all(|&weight| weight == 0.0) {
-                return Err(Error::InvalidArgument(
-                    "every language has weight 0; give at least one a weight above 0".into(),
-                ));
-            }
+            explicit("language_weights", weights, index.languages())?;
             Ok(weights.clone())
         }
     }
 }
 
-/// Strata with pairs and a weight above 0.
-fn strata(index: &PairIndex, weights: &[f64]) -> Vec<Stratum> {
+/// Refuses weights that are no weights.
+fn explicit(name: &str, weights: &[f64], languages: usize) -> Result<()> {
+    if weights.len() != languages {
+        return Err(Error::InvalidShape(format!(
+            "{name} has {} weights for {languages} languages",
+            weights.len(),
+        )));
+    }
+    if let Some(language) =
+        (0..languages).find(|&one| !(weights[one].is_finite() && weights[one] >= 0.0))
+    {
+        return Err(Error::InvalidArgument(format!(
+            "the weight of language {language} is {}, expected 0 or more",
+            weights[language]
+        )));
+    }
+    if weights.iter().all(|&weight| weight == 0.0) {
+        return Err(Error::InvalidArgument(
+            "every language has weight 0; give at least one a weight above 0".into(),
+        ));
+    }
+    Ok(())
+}
+
+/// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.
+fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Vec<Stratum> {
     let languages = index.languages();
     (0..languages * languages)
         .map(|number| Stratum {
@@ -344,7 +346,14 @@ fn strata(index: &PairIndex, weights: &[f64]) -> Vec<Stratum> {
             blocks: 0,
             thinned: None,
         })
-        .filter(|one| one.rows > 0 && weights[one.query] * weights[one.passage] > 0.0)
+        .filter(|one| {
+            let weight = if one.query == one.passage {
+                alone[one.query]
+            } else {
+                weights[one.query] * weights[one.passage]
+            };
+            one.rows > 0 && weight > 0.0
+        })
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! The compiled module `hybrid_fast._core`: a table of contents of what crosses into Rust.
 
 mod arrays;
+mod audit;
 mod door;
 mod error;
 mod measures;
@@ -12,6 +13,8 @@ mod searching;
 /// The Rust core of hybrid_fast; use it through the `hybrid_fast` package.
 #[pyo3::pymodule]
 mod _core {
+    #[pymodule_export]
+    use super::audit::language_sizes;
     #[pymodule_export]
     use super::error::{
         HybridFastError, InfeasiblePlan, InvalidArgument, InvalidShape, NotANumber, NotSupported,

@@ -43,7 +43,7 @@ fn choice<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> PyResult<T> 
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, cross, exponent, weights, batches_per_epoch, guard, seed))]
+    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, cross, exponent, weights, batches_per_epoch, guard, seed, mono_weights=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one argument a field of the configuration"
@@ -61,6 +61,7 @@ impl Plan {
         batches_per_epoch: Option<u64>,
         guard: (bool, bool, bool),
         seed: u64,
+        mono_weights: Option<Vec<f64>>,
     ) -> PyResult<Self> {
         let rules = [
             ("exact", Mixing::Exact),
@@ -79,6 +80,7 @@ impl Plan {
                 (None, Some(weights)) => LanguageWeights::Explicit(weights),
                 (None, None) => LanguageWeights::Uniform,
             },
+            mono_weights,
             batches_per_epoch,
             guard: Guard {
                 group: guard.0,
