@@ -187,7 +187,7 @@ def test_weights_that_differ_for_monolingual_batches_reach_the_plan():
 @pytest.mark.parametrize(
     ("text", "meaning"),
     [
-        ("uniform", "uniform"),
+        ("uniform", None),
         ("0.3", 0.3),
         ("-1", -1.0),
         ("capped:4", hf.CappedEpochs(4)),

@@ -59,25 +59,24 @@ def resolve_weights(
     Raises:
         InvalidArgument: a form, name or value that is none.
     """
-    if isinstance(given, str):
-        given = parse_weights(given)
-    if given is None or (isinstance(given, str) and given == "uniform"):
+    meant = parse_weights(given) if isinstance(given, str) else given
+    if meant is None:
         return Weights()
-    if isinstance(given, CappedEpochs):
-        return Weights(each=_capped(index, given, batch_size, batches_per_epoch))
-    if isinstance(given, ExposureMatched):
-        mono = matched_weights(index.strata, index.languages, mono_ratio, given.mono_ratio)
+    if isinstance(meant, CappedEpochs):
+        return Weights(each=_capped(index, meant, batch_size, batches_per_epoch))
+    if isinstance(meant, ExposureMatched):
+        mono = matched_weights(index.strata, index.languages, mono_ratio, meant.mono_ratio)
         return Weights(mono=mono)
-    if isinstance(given, Mapping | Sequence | np.ndarray):
-        return Weights(each=_explicit(index, given))
+    if isinstance(meant, Mapping | Sequence | np.ndarray):
+        return Weights(each=_explicit(index, meant))
     try:
-        return Weights(exponent=float(given))
+        return Weights(exponent=float(meant))
     except (TypeError, ValueError):
         raise TypeError(f"language_weights is {given!r}, expected {FORMS}") from None
 
 
-def parse_weights(text: str) -> LanguageWeights:
-    """Return what a text form of language weights means; ``uniform`` stays a text.
+def parse_weights(text: str) -> float | CappedEpochs | ExposureMatched | None:
+    """Return what a text form of language weights means; ``None`` is uniform.
 
     Raises:
         InvalidArgument: a text that is no such form.
@@ -86,7 +85,7 @@ def parse_weights(text: str) -> LanguageWeights:
     wrong = InvalidArgument(f"language_weights is {text!r}, expected {FORMS}")
     try:
         if name == "uniform" and not parts:
-            return name
+            return None
         if name == "capped" and len(parts) in (1, 2):
             return CappedEpochs(float(parts[0]), *(int(rows) for rows in parts[1:]))
         if name == "exposure-matched" and len(parts) <= 1:
