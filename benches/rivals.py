@@ -66,6 +66,9 @@ def arguments() -> argparse.ArgumentParser:
         "--threads", type=int, nargs="+", default=[1, 2], help="one table for each; default 1 2"
     )
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument(
+        "--full", action="store_true", help="also works on 100 million rows: a few GiB of memory, minutes"
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="works to run; an unknown name lists them")
     parser.add_argument("--rounds", type=int, default=5, help="times of which the shortest counts; default 5")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")

@@ -38,6 +38,19 @@ def test_every_work_of_a_quick_run(tmp_path):
     assert text.endswith("<!-- rivals: end -->\n\nEnd.\n")
     assert "| **hybrid_fast** |" in text
     assert "old" not in text.splitlines()
+    assert {"sampler", "sampler-4096", "sampler-resume", "sampler-100m"} <= set(single["works"])
+    assert single["works"]["sampler"]["clock"] == "processor"
+
+
+def test_sampler_works_are_for_one_thread_and_the_large_ones_for_those_who_ask():
+    done = run("--threads", "2", "--only", "sampler")
+    assert done.returncode == 0, done.stderr
+    assert "sampler: its contestants use one thread; left out" in done.stderr
+    environment = {**os.environ, "COLUMNS": "200"}
+    command = [sys.executable, str(SCRIPT), "--threads", "1", "--rounds", "1", "--only", "sampler-100m"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "sampler-100m: left out; --full does it" in done.stderr
 
 
 def test_an_unknown_work_lists_the_known_ones():

@@ -21,6 +21,9 @@ DISTRIBUTIONS = (
     "torchmetrics",
     "pytrec-eval-terrier",
     "ir-measures",
+    "datasets",
+    "grain",
+    "megatron-core",
 )
 
 

@@ -7,9 +7,21 @@ import gc
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from compared import dense_ranks, dense_topk, embeddings_search, importing, measures, xquad_r
+from compared import (
+    dense_ranks,
+    dense_topk,
+    embeddings_search,
+    hundred_millions,
+    importing,
+    indexing,
+    measures,
+    planning,
+    resuming,
+    xquad_r,
+)
 from compared.machine import describe
 from compared.work import Contestant, Setting, Work
 
@@ -27,7 +39,25 @@ WORKS: dict[str, Callable[[Setting], Work]] = {
     "xquad-r": xquad_r.three_settings,
     "measure": measures.from_ranks,
     "import": importing.package,
+    "sampler": planning.own_passages,
+    "sampler-shared": planning.shared_passages,
+    "sampler-32": planning.small_batches,
+    "sampler-512": planning.large_batches,
+    "sampler-4096": planning.huge_batches,
+    "sampler-resume": resuming.half_way,
+    "sampler-index": indexing.in_order,
+    "sampler-index-shuffled": indexing.in_no_order,
+    "sampler-100m-index": indexing.of_hundred_millions,
+    "sampler-100m": hundred_millions.own_passages,
+    "sampler-100m-shared": hundred_millions.shared_passages,
+    "sampler-100m-first": hundred_millions.first_batch,
 }
+
+ONE_THREAD = ("sampler",)
+"""Beginnings of works that no contestant does with several threads."""
+
+LARGE = ("sampler-100m",)
+"""Beginnings of works on 100 million rows."""
 
 
 def measure_all(options: argparse.Namespace) -> dict[str, Any]:
@@ -40,6 +70,12 @@ def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     rounds = 1 if options.quick else max(1, options.rounds)
     works = {}
     for name in names:
+        if name.startswith(ONE_THREAD) and setting.threads > 1:
+            print(f"{name}: its contestants use one thread; left out", file=sys.stderr, flush=True)
+            continue
+        if name.startswith(LARGE) and not (options.full or options.quick):
+            print(f"{name}: left out; --full does it", file=sys.stderr, flush=True)
+            continue
         print(f"{name}, {setting.threads} thread(s) …", file=sys.stderr, flush=True)
         works[name] = timed(WORKS[name](setting), rounds)
         gc.collect()
@@ -65,14 +101,16 @@ def timed(work: Work, rounds: int) -> dict[str, Any]:
         for who in work.contestants:
             # Idle threads of the last contestant's library spin for a while.
             time.sleep(0.02)
-            best[who.who] = min(best[who.who], seconds(who))
+            best[who.who] = min(best[who.who], seconds(who, work.clock))
     gc.enable()
     return {
         "title": work.title,
         "amount": work.amount,
         "unit": work.unit,
         "data": work.data,
-        "aims": [{"times": aim.times, "against": aim.against, "read": aim.read} for aim in work.aims],
+        "scale": work.scale,
+        "clock": work.clock,
+        "aims": [asdict(aim) for aim in work.aims],
         "contestants": [
             {
                 "who": who.who,
@@ -87,11 +125,12 @@ def timed(work: Work, rounds: int) -> dict[str, Any]:
     }
 
 
-def seconds(who: Contestant) -> float:
+def seconds(who: Contestant, clock: str) -> float:
     """Return the time that the whole work would take at the pace of one call."""
-    start = time.perf_counter()
+    now = time.process_time if clock == "processor" else time.perf_counter
+    start = now()
     answer = who.call()
-    passed = time.perf_counter() - start
+    passed = now() - start
     if who.own_clock:
         return float(answer)
     # Returned memory is freed outside the timing, for everybody.

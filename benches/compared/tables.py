@@ -76,7 +76,9 @@ def rows(work: dict[str, Any]) -> list[tuple[str, ...]]:
         if "product alone" in who["who"]:
             notes.append("no search")
         name = who["who"] + (f" ({'; '.join(notes)})" if notes else "")
-        rate = f"{work['amount'] / who['seconds'] / 1e9:.3g} {work['unit']}" if work["amount"] else ""
+        rate = (
+            f"{work['amount'] / who['seconds'] / work['scale']:.3g} {work['unit']}" if work["amount"] else ""
+        )
         share = "" if read is None else f"{100 * read[1] / who['seconds']:.3g} %"
         found.append((name, f"{who['seconds']:.4g}", rate, f"{who['seconds'] / ours(work):.3g}", share))
     return found
@@ -94,6 +96,7 @@ def verdicts(work: dict[str, Any], run: dict[str, Any]) -> list[str]:
     for aim in work["aims"]:
         if aim["times"] is not None:
             lines += faster(work, aim)
+        lines += reached_by_itself(work, aim)
         read = reading(work)
         if aim["read"] is not None and read is not None:
             speed = work["amount"] / read[1] / 1e9
@@ -120,6 +123,19 @@ def faster(work: dict[str, Any], aim: dict[str, Any]) -> list[str]:
     best = min(named, key=lambda who: who["seconds"])
     reached = best["seconds"] / ours(work)
     return [f"{mark(reached >= aim['times'])}: {reached:.2f} × {best['who']}, aim {aim['times']:g} ×"]
+
+
+def reached_by_itself(work: dict[str, Any], aim: dict[str, Any]) -> list[str]:
+    """Compare one of our times with a pace or a limit."""
+    named = [who for who in work["contestants"] if who["who"].startswith(aim["of"])]
+    if not named or (aim["rate"] is None and aim["within"] is None):
+        return []
+    who = named[0]
+    if aim["rate"] is not None:
+        pace = work["amount"] / who["seconds"] / work["scale"]
+        return [f"{mark(pace >= aim['rate'])}: {who['who']} {pace:.1f} {work['unit']}, aim {aim['rate']:g}"]
+    limit = aim["within"]
+    return [f"{mark(who['seconds'] <= limit)}: {who['who']} {who['seconds']:.2g} s, aim {limit:g} s"]
 
 
 def mark(met: bool) -> str:

@@ -43,11 +43,17 @@ class Aim:
         against: names of contestants (beginnings); empty: all rivals.
         read: share of the pure read to reach with one thread where a core reads up to 20 GB/s, with
             one thread where it reads more, and with several threads; None: no such aim.
+        rate: amount a second to reach, in the work's unit.
+        within: seconds to reach.
+        of: the contestant that ``rate`` or ``within`` is for (beginning of its name); empty: ours.
     """
 
     times: float | None = None
     against: tuple[str, ...] = ()
     read: tuple[float, float, float | None] | None = None
+    rate: float | None = None
+    within: float | None = None
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,13 @@ class Work:
 
     Attributes:
         title: what and how much, with its sizes.
-        amount: bytes of scores, or multiply-adds, of the whole work.
-        unit: what ``amount`` is, a second and in thousands of millions.
+        amount: bytes of scores, multiply-adds or pairs of the whole work; 0: only its time counts.
+        unit: what ``amount`` is, a second and in multiples of ``scale``.
         contestants: ours first.
         aims: what we aim for.
         data: how the input was made, in a sentence.
+        scale: what ``unit`` counts by.
+        clock: ``"wall"``, or ``"processor"`` for the seconds that processors worked.
     """
 
     title: str
@@ -69,6 +77,8 @@ class Work:
     contestants: list[Contestant]
     aims: tuple[Aim, ...] = ()
     data: str = ""
+    scale: float = 1e9
+    clock: Literal["wall", "processor"] = "wall"
 
 
 @dataclass
@@ -86,6 +96,11 @@ class Setting:
     quick: bool
     options: argparse.Namespace
     missing: set[str] = field(default_factory=set)
+
+    @property
+    def large(self) -> bool:
+        """Whether works on 100 million rows are asked for."""
+        return bool(self.options.full)
 
     def library(self, name: str) -> ModuleType | None:
         """Import a rival; None, and a line in the report, where it is not installed."""
