@@ -4,11 +4,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hybrid_fast_core::kernel::Kernel;
 use hybrid_fast_core::mixture::Mixing;
 use hybrid_fast_core::packing::Guard;
 use hybrid_fast_core::pairs::{Columns, PairIndex};
 use hybrid_fast_core::permutation::Permutation;
 use hybrid_fast_core::plan::{Config, Cross, LanguageWeights, Plan, Unit};
+use hybrid_fast_core::ratio::Ratio;
 
 const LANGUAGES: i64 = 11;
 const GROUPS: i64 = 20_000;
@@ -35,7 +37,7 @@ fn index() -> Arc<PairIndex> {
 fn plan(index: &Arc<PairIndex>, mono_ratio: f64, mixing: Mixing, cross: Cross) -> Arc<Plan> {
     let config = Config {
         batch_size: BATCH_SIZE,
-        mono_ratio,
+        ratio: Ratio::constant(mono_ratio).expect("a share"),
         mixing,
         unit: Unit::Batch,
         cross,
@@ -47,6 +49,7 @@ fn plan(index: &Arc<PairIndex>, mono_ratio: f64, mixing: Mixing, cross: Cross) -
             query: true,
             passage: true,
         },
+        guard_window: 1,
         seed: 13,
     };
     Plan::new(Arc::clone(index), config).expect("the data suffices")
@@ -99,7 +102,20 @@ fn permutations(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(10_000));
     let order = Permutation::new(1_000_003, 13);
     group.bench_function("positions", |bencher| {
-        bencher.iter(|| (0..10_000).map(|position| order.at(position)).sum::<u64>());
+        bencher.iter(|| {
+            (0..10_000)
+                .map(|position| u64::from(order.at(position)))
+                .sum::<u64>()
+        });
+    });
+    let kernel = Kernel::detect();
+    let mut values = Vec::new();
+    group.bench_function("positions at once", |bencher| {
+        bencher.iter(|| {
+            values.clear();
+            order.extend(kernel, 500, 10_000, &mut values);
+            values[9_999]
+        });
     });
     group.finish();
 }

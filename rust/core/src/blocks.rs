@@ -1,21 +1,39 @@
-//! Blocks: consecutive batches whose rows are packed together under the guard.
-
-use std::collections::BTreeMap;
+//! Blocks: consecutive batches whose rows are drawn and guarded together.
 
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
 use crate::pairs::Pair;
 use crate::permutation::{Permutation, key, mix};
+use crate::screening::Board;
 use crate::streams::{Stream, Streams};
 use crate::thinning::Order;
 use crate::{Error, Result};
 
-/// Consecutive batches whose rows were packed together.
+/// Consecutive batches whose rows were drawn together.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) pairs: Vec<Pair>,
-    /// Rows of each batch that stand in for another.
+    /// Rows of each batch that stand in for another; empty where none does.
     pub(crate) substituted: Vec<u32>,
+}
+
+/// The strata that have the slots of a block.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    /// The stratum of each slot.
+    pub(crate) strata: Vec<u32>,
+    /// For each stratum its turns before the block; those of one without a slot mean nothing.
+    pub(crate) before: Vec<u64>,
+}
+
+/// Rows that may stand at the slots of a block, stratum after stratum.
+#[derive(Default)]
+struct Candidates {
+    pairs: Vec<Pair>,
+    /// First candidates of the classes: rows of one pass over one stratum.
+    classes: Vec<u32>,
+    /// The stratum of each class.
+    strata: Vec<usize>,
 }
 
 impl Layout {
@@ -31,96 +49,135 @@ impl Layout {
         let (start, end) = (batch_bound(stratum, block), batch_bound(stratum, block + 1));
         let left = stratum.rows - stratum.batches * size;
         let row_bound = |block: u64, batch: u64| batch * size + left * block / stratum.blocks;
-        let order = self.order(streams, one, pass);
-        let pairs: Vec<Pair> = (row_bound(block, start)..row_bound(block + 1, end))
-            .map(|position| self.pair(stratum, order.row(position)))
-            .collect();
-        let slots = vec![0; ((end - start) * size) as usize];
-        let classes = [one];
-        self.packed(
-            &slots,
-            &classes,
-            &vec![0; pairs.len()],
-            pairs,
-            streams.number(
-                Stream::Packing,
-                &[stratum.query as u64, stratum.passage as u64, pass, block],
-            ),
-        )
+        let rows = row_bound(block, start)..row_bound(block + 1, end);
+        let mut candidates = Candidates::default();
+        self.draw(streams, (one, pass), rows, &mut Vec::new(), &mut candidates);
+        let at = (0..((end - start) * size) as u32).collect();
+        let of = [stratum.query as u64, stratum.passage as u64, pass, block];
+        self.guarded(candidates, at, streams.number(Stream::Packing, &of))
     }
 
-    fn order(&self, streams: Streams, one: usize, pass: u64) -> Order<'_> {
+    /// A block whose slots belong to several strata.
+    pub(crate) fn mixed_block(&self, streams: Streams, slots: &Slots, block: u64) -> Result<Block> {
+        let mut next = vec![0u32; self.strata.len()];
+        for &one in &slots.strata {
+            next[one as usize] += 1;
+        }
+        let (mut candidates, mut rows) = (Candidates::default(), Vec::new());
+        for (one, count) in next.iter_mut().enumerate() {
+            let (mut turn, end) = (slots.before[one], slots.before[one] + u64::from(*count));
+            *count = candidates.pairs.len() as u32;
+            let length = self.strata[one].drawn();
+            while turn < end {
+                let (pass, start) = (turn / length, turn % length);
+                let stop = length.min(start + end - turn);
+                self.draw(
+                    streams,
+                    (one, pass),
+                    start..stop,
+                    &mut rows,
+                    &mut candidates,
+                );
+                turn += stop - start;
+            }
+        }
+        let at = slots
+            .strata
+            .iter()
+            .map(|&one| {
+                let next = &mut next[one as usize];
+                *next += 1;
+                *next - 1
+            })
+            .collect();
+        let seed = streams.number(Stream::Packing, &[u64::MAX, block]);
+        self.guarded(candidates, at, seed)
+    }
+
+    /// Adds the rows at some positions of a pass over a stratum, as one class.
+    fn draw(
+        &self,
+        streams: Streams,
+        (one, pass): (usize, u64),
+        positions: std::ops::Range<u64>,
+        rows: &mut Vec<u32>,
+        candidates: &mut Candidates,
+    ) {
         let stratum = &self.strata[one];
         let of = [stratum.query as u64, stratum.passage as u64, pass];
         let seed = streams.number(Stream::Pass, &of);
         let keep = |thinned| (thinned, Thinned::keep(thinned, key(&[seed])));
-        Order {
+        let order = Order {
             permutation: Permutation::new(stratum.drawn(), seed),
             thinned: stratum.thinned.as_ref().map(keep),
-        }
+        };
+        rows.clear();
+        let count = (positions.end - positions.start) as usize;
+        order.extend(self.kernel, positions.start, count, rows);
+        candidates.classes.push(candidates.pairs.len() as u32);
+        candidates.strata.push(one);
+        self.index
+            .pairs_into(stratum.query, stratum.passage, rows, &mut candidates.pairs);
     }
 
-    /// Rows for `turns`, one (stratum, earlier turns of it) a slot.
-    pub(crate) fn mixed_block(
-        &self,
-        streams: Streams,
-        turns: &[(usize, u64)],
-        block: u64,
-    ) -> Result<Block> {
-        let mut numbers = BTreeMap::new();
-        let mut classes = Vec::new();
-        let mut orders = Vec::new();
-        let mut slots = Vec::with_capacity(turns.len());
-        let mut pairs = Vec::with_capacity(turns.len());
-        for &(one, turn) in turns {
-            let rows = self.strata[one].drawn();
-            let pass = turn / rows;
-            let class = *numbers.entry((one, pass)).or_insert_with(|| {
-                classes.push(one);
-                orders.push(self.order(streams, one, pass));
-                classes.len() - 1
+    /// Lets rows of one class change places until no identity comes twice where it must not; `at` are the
+    /// candidates at each slot in their order of drawing.
+    fn guarded(&self, candidates: Candidates, mut at: Vec<u32>, seed: u64) -> Result<Block> {
+        let kinds = self.guarded_kinds(candidates.classes.len() == 1);
+        let keys: Vec<Vec<u32>> = kinds
+            .into_iter()
+            .map(|kind| {
+                let mut keys = Vec::with_capacity(candidates.pairs.len());
+                self.index.keys_into(kind, &candidates.pairs, &mut keys);
+                keys
+            })
+            .collect();
+        let drawn = at.clone();
+        let mut board = Board {
+            size: self.guarded_rows(),
+            keys: &keys,
+            classes: &candidates.classes,
+            at: &mut at,
+        };
+        if keys.is_empty() || board.clear() {
+            let pairs = &candidates.pairs;
+            return Ok(Block {
+                pairs: at.into_iter().map(|one| pairs[one as usize]).collect(),
+                substituted: Vec::new(),
             });
-            slots.push(class as u32);
-            pairs.push(self.pair(&self.strata[one], orders[class].row(turn % rows)));
         }
-        let seed = streams.number(Stream::Packing, &[u64::MAX, block]);
-        self.packed(&slots, &classes, &slots, pairs, seed)
+        self.packed(&candidates, &drawn, seed)
     }
 
-    fn packed(
-        &self,
-        slots: &[u32],
-        classes: &[usize],
-        class_of: &[u32],
-        pairs: Vec<Pair>,
-        seed: u64,
-    ) -> Result<Block> {
-        let size = self.config.batch_size;
-        let candidates: Vec<Candidate> = pairs
-            .iter()
-            .zip(class_of)
-            .map(|(&pair, &class)| Candidate {
-                class,
+    /// Rearranges the whole block, for data in which identities meet often.
+    fn packed(&self, drawn: &Candidates, at: &[u32], seed: u64) -> Result<Block> {
+        let size = self.guarded_rows();
+        let class = |one: u32| drawn.classes.partition_point(|&first| first <= one) as u32 - 1;
+        let slots: Vec<u32> = at.iter().map(|&one| class(one)).collect();
+        let candidates: Vec<Candidate> = (0u32..)
+            .zip(&drawn.pairs)
+            .map(|(one, &pair)| Candidate {
+                class: class(one),
                 keys: self.keys(pair),
             })
             .collect();
-        let packed = pack(slots, size, &candidates, self.config.guard, seed);
+        let packed = pack(&slots, size, &candidates, self.config.guard, seed);
         let mut rows: Vec<Option<Pair>> = packed
             .into_iter()
-            .map(|one| one.map(|one| pairs[one as usize]))
+            .map(|one| one.map(|one| drawn.pairs[one as usize]))
             .collect();
-        let mut substituted = vec![0u32; rows.len() / size];
+        let mut substituted = vec![0u32; rows.len() / self.config.batch_size];
         for slot in 0..rows.len() {
             if rows[slot].is_none() {
-                let batch = slot / size;
-                let range = batch * size..(batch + 1) * size;
+                let start = slot / size * size;
+                let range = start..start + size;
                 let strata: Vec<usize> = slots[range.clone()]
                     .iter()
-                    .map(|&class| classes[class as usize])
+                    .map(|&class| drawn.strata[class as usize])
                     .collect();
                 let seed = key(&[Stream::Substitute as u64, seed, slot as u64]);
-                self.substitute(&mut rows[range], &strata, slot % size, seed)?;
-                substituted[batch] += 1;
+                self.substitute(&mut rows[range], &strata, slot - start, seed)?;
+                substituted[slot / self.config.batch_size] += 1;
             }
         }
         Ok(Block {

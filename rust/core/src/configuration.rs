@@ -2,6 +2,7 @@
 
 use crate::mixture::Mixing;
 use crate::packing::Guard;
+use crate::ratio::Ratio;
 
 /// What is drawn by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +36,10 @@ pub enum LanguageWeights {
 /// Everything that decides a plan, beside the index and the epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Rows of a global batch.
+    /// Rows of a batch.
     pub batch_size: usize,
-    /// α, the share of monolingual batches (or rows).
-    pub mono_ratio: f64,
+    /// α, the share of monolingual batches (or rows), over time.
+    pub ratio: Ratio,
     /// How the kinds alternate.
     pub mixing: Mixing,
     /// What is drawn by kind.
@@ -53,6 +54,8 @@ pub struct Config {
     pub batches_per_epoch: Option<u64>,
     /// What must not come twice in a batch.
     pub guard: Guard,
+    /// Consecutive batches that are guarded together; at least 1.
+    pub guard_window: u64,
     /// Seed of everything random.
     pub seed: u64,
 }

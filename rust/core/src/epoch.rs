@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::blocks::{Block, batch_bound};
+use crate::blocks::{Block, Slots, batch_bound};
 use crate::configuration::Unit;
 use crate::layout::{Lane, Layout};
-use crate::mixture::{Cursor, Kinds, Turns};
+use crate::mixture::Kinds;
 use crate::pairs::Pair;
 use crate::streams::{Stream, Streams};
+use crate::turns::{Cursor, Turns};
 use crate::{Error, Result};
 
 /// Blocks kept ready beside those in use.
@@ -49,6 +50,8 @@ pub struct Epoch {
     kinds: Kinds,
     monolingual: Option<Turns>,
     cross: Option<Turns>,
+    /// Where the reading of turns stood after the block of several strata that was built last.
+    reading: Mutex<Readers>,
     /// Blocks built last, the latest at the end.
     recent: Mutex<Vec<(BlockId, Arc<Block>)>>,
 }
@@ -61,38 +64,30 @@ impl Epoch {
             Unit::Batch => layout.len,
             Unit::Row => layout.len * size,
         };
-        let kinds = Kinds::new(
-            layout.config.mixing,
-            layout.config.mono_ratio,
-            streams.number(Stream::Kind, &[]),
-            units,
-        )?;
-        let mono = kinds.monolingual_before(units);
-        let turns = |lane: &Lane, stream: Stream, units: u64| {
-            let rows_per_unit = if lane.homogeneous || layout.config.unit == Unit::Row {
-                1
-            } else {
-                size
-            };
-            Turns::new(
-                lane.shares.clone(),
-                streams.number(stream, &[]),
-                units * rows_per_unit,
-            )
+        let ratio = match layout.config.unit {
+            Unit::Batch => layout.config.ratio.clone(),
+            Unit::Row => layout.config.ratio.over_rows(size)?,
         };
-        let monolingual = layout
-            .monolingual
-            .as_ref()
-            .map(|lane| turns(lane, Stream::MonolingualTurn, mono));
-        let cross = layout
-            .cross
-            .as_ref()
-            .map(|lane| turns(lane, Stream::CrossTurn, units - mono));
+        let first = epoch
+            .checked_mul(units)
+            .filter(|first| first.checked_add(units).is_some_and(|end| end < 1 << 62))
+            .ok_or_else(|| {
+                Error::InvalidArgument(format!("epoch {epoch} starts beyond 2⁶² batches or rows"))
+            })?;
+        let key = streams.number(Stream::Kind, &[]);
+        let kinds = Kinds::new(layout.config.mixing, ratio, key, first, units);
+        let turns = |lane: &Option<Lane>, stream: Stream| {
+            lane.as_ref()
+                .map(|lane| Turns::new(Arc::clone(&lane.shares), streams.number(stream, &[])))
+        };
+        let monolingual = turns(&layout.monolingual, Stream::MonolingualTurn);
+        let cross = turns(&layout.cross, Stream::CrossTurn);
         Ok(Self {
             streams,
             kinds,
             monolingual,
             cross,
+            reading: Mutex::default(),
             recent: Mutex::default(),
             layout,
         })
@@ -144,13 +139,15 @@ impl Epoch {
                 Unit::Batch => {
                     let mono = self.kinds.is_monolingual(number);
                     out.is_mono.push(mono);
-                    self.of_kind(mono, number, &mut readers)?
+                    if self.layout.is_windowed() {
+                        self.mixed(number)?
+                    } else {
+                        self.of_kind(mono, number, &mut readers)?
+                    }
                 }
             };
-            out.substitutes += u64::from(block.substituted[batch]);
-            for &pair in &block.pairs[batch * size..(batch + 1) * size] {
-                self.write(pair, &mut out);
-            }
+            out.substitutes += u64::from(block.substituted.get(batch).copied().unwrap_or(0));
+            self.write(&block.pairs[batch * size..(batch + 1) * size], &mut out);
         }
         Ok(out)
     }
@@ -159,7 +156,8 @@ impl Epoch {
     /// refused before training and not in the middle of it.
     pub(crate) fn probe(&self) -> Result<()> {
         let lanes = [&self.layout.monolingual, &self.layout.cross];
-        for lane in lanes.into_iter().flatten().filter(|lane| lane.homogeneous) {
+        let alone = |lane: &&Lane| lane.homogeneous && !self.layout.is_windowed();
+        for lane in lanes.into_iter().flatten().filter(alone) {
             for &one in &lane.strata {
                 self.homogeneous(one, 0, 0)?;
             }
@@ -177,26 +175,29 @@ impl Epoch {
         })
     }
 
-    fn write(&self, pair: Pair, out: &mut Batches) {
+    fn write(&self, pairs: &[Pair], out: &mut Batches) {
         let index = &self.layout.index;
-        let to = index.language(pair.passage_cell);
-        out.group.push(i64::from(index.group(pair.query_cell)));
-        out.query.push(i64::from(index.query(pair.query_cell)));
-        out.passage
-            .push(i64::from(index.passage(pair.passage_cell)));
-        out.query_language
-            .push(index.language(pair.query_cell) as i16);
-        out.passage_language.push(to as i16);
+        let first = out.passage_language.len();
+        index.groups_into(pairs, &mut out.group);
+        index.queries_into(pairs, &mut out.query);
+        index.passages_into(pairs, &mut out.passage);
+        index.query_languages_into(pairs, &mut out.query_language);
+        index.passage_languages_into(pairs, &mut out.passage_language);
         let languages = index.languages() as i64;
-        out.pair
-            .push(i64::from(pair.query_cell) * languages + i64::from(to));
+        let to = &out.passage_language[first..];
+        out.pair.extend(
+            pairs
+                .iter()
+                .zip(to)
+                .map(|(pair, &to)| i64::from(pair.query_cell) * languages + i64::from(to)),
+        );
     }
 
-    fn of_kind<'a>(
-        &'a self,
+    fn of_kind(
+        &self,
         mono: bool,
         number: u64,
-        readers: &mut Readers<'a>,
+        readers: &mut Readers,
     ) -> Result<(Arc<Block>, usize)> {
         let before = self.kinds.monolingual_before(number);
         let (lane, turns, turn, reader) = if mono {
@@ -222,11 +223,7 @@ impl Epoch {
         if !lane.homogeneous {
             return self.mixed(turn);
         }
-        let reader = match reader {
-            Some(reader) if reader.position() == turn => reader,
-            _ => reader.insert(turns.cursor(turn)),
-        };
-        let (item, count) = reader.advance();
+        let (item, count) = standing(reader, turns, turn).advance();
         let one = lane.strata[item];
         let stratum = &self.layout.strata[one];
         let (pass, batch) = (count / stratum.batches, count % stratum.batches);
@@ -239,41 +236,50 @@ impl Epoch {
         let batches = self.layout.block_batches;
         let block = number / batches;
         let built = self.block(BlockId::Mixed(block), || {
-            let size = self.layout.config.batch_size as u64;
-            let first = block * batches * size;
-            let turns = self.turns(first, (batches * size) as usize);
-            self.layout.mixed_block(self.streams, &turns, block)
+            let reading = self
+                .reading
+                .lock()
+                .map(|mut last| std::mem::take(&mut *last));
+            let reading = reading.unwrap_or_default();
+            let (slots, reading) = self.slots(block * batches, batches, reading);
+            if let Ok(mut last) = self.reading.lock() {
+                *last = reading;
+            }
+            self.layout.mixed_block(self.streams, &slots, block)
         })?;
         Ok((built, (number % batches) as usize))
     }
 
-    /// Stratum and earlier turns of it for each of `count` slots from slot `first`.
-    fn turns(&self, first: u64, count: usize) -> Vec<(usize, u64)> {
-        let read = |lane: &Option<Lane>, cursor: &mut Option<Cursor<'_>>| {
-            let (Some(lane), Some(cursor)) = (lane, cursor) else {
-                return (0, 0);
-            };
-            let (item, turn) = cursor.advance();
-            (lane.strata[item], turn)
+    /// The slots of `count` batches from batch `first` on: of cross-lingual batches, or of batches of any
+    /// kind where those share blocks.
+    fn slots(&self, first: u64, count: u64, readers: Readers) -> (Slots, Readers) {
+        let size = self.layout.config.batch_size as u64;
+        let mut filling = Filling {
+            slots: Slots {
+                strata: Vec::with_capacity((count * size) as usize),
+                before: vec![0; self.layout.strata.len()],
+            },
+            came: vec![false; self.layout.strata.len()],
+            readers,
         };
-        if self.layout.config.unit == Unit::Batch {
-            let mut cross = self.cross.as_ref().map(|one| one.cursor(first));
-            return (0..count)
-                .map(|_| read(&self.layout.cross, &mut cross))
-                .collect();
-        }
-        let before = self.kinds.monolingual_before(first);
-        let mut mono = self.monolingual.as_ref().map(|one| one.cursor(before));
-        let mut cross = self.cross.as_ref().map(|one| one.cursor(first - before));
-        (first..first + count as u64)
-            .map(|slot| {
-                if self.kinds.is_monolingual(slot) {
-                    read(&self.layout.monolingual, &mut mono)
-                } else {
-                    read(&self.layout.cross, &mut cross)
+        match self.layout.config.unit {
+            Unit::Row => {
+                for slot in first * size..(first + count) * size {
+                    let before = self.kinds.monolingual_before(slot);
+                    let mono = self.kinds.is_monolingual(slot);
+                    filling.rows(self, mono, if mono { before } else { slot - before }, 1);
                 }
-            })
-            .collect()
+            }
+            Unit::Batch if self.layout.is_windowed() => {
+                for number in first..first + count {
+                    let before = self.kinds.monolingual_before(number);
+                    let mono = self.kinds.is_monolingual(number);
+                    filling.batch(self, mono, if mono { before } else { number - before });
+                }
+            }
+            Unit::Batch => filling.rows(self, false, first * size, count * size),
+        }
+        (filling.slots, filling.readers)
     }
 
     fn block(&self, id: BlockId, build: impl FnOnce() -> Result<Block>) -> Result<Arc<Block>> {
@@ -298,8 +304,76 @@ impl Epoch {
 }
 
 /// Where the reading of each kind's turns stands.
-#[derive(Default)]
-struct Readers<'a> {
-    monolingual: Option<Cursor<'a>>,
-    cross: Option<Cursor<'a>>,
+#[derive(Debug, Default)]
+struct Readers {
+    monolingual: Option<Cursor>,
+    cross: Option<Cursor>,
+}
+
+/// A reader that stands before `turn`: the one at hand if it does.
+fn standing<'a>(reader: &'a mut Option<Cursor>, turns: &Turns, turn: u64) -> &'a mut Cursor {
+    match reader {
+        Some(cursor) if cursor.position() == turn => {}
+        _ => *reader = Some(turns.cursor(turn)),
+    }
+    reader.get_or_insert_with(|| turns.cursor(turn))
+}
+
+/// The slots of a block while they are given to strata.
+struct Filling {
+    slots: Slots,
+    /// Whether a stratum has a slot yet.
+    came: Vec<bool>,
+    readers: Readers,
+}
+
+impl Filling {
+    fn lane<'a>(
+        &'a mut self,
+        epoch: &'a Epoch,
+        mono: bool,
+    ) -> Option<(&'a Lane, &'a Turns, &'a mut Option<Cursor>)> {
+        let layout = &epoch.layout;
+        let (lane, turns, reader) = if mono {
+            let reader = &mut self.readers.monolingual;
+            (&layout.monolingual, &epoch.monolingual, reader)
+        } else {
+            (&layout.cross, &epoch.cross, &mut self.readers.cross)
+        };
+        Some((lane.as_ref()?, turns.as_ref()?, reader))
+    }
+
+    fn give(&mut self, one: usize, turn: u64, slots: usize) {
+        if !std::mem::replace(&mut self.came[one], true) {
+            self.slots.before[one] = turn;
+        }
+        let strata = &mut self.slots.strata;
+        strata.extend(std::iter::repeat_n(one as u32, slots));
+    }
+
+    /// Gives the next `count` slots to rows of a kind, from its row `turn` on.
+    fn rows(&mut self, epoch: &Epoch, mono: bool, turn: u64, count: u64) {
+        for number in turn..turn + count {
+            let Some((lane, turns, reader)) = self.lane(epoch, mono) else {
+                return;
+            };
+            let (item, before) = standing(reader, turns, number).advance();
+            let one = lane.strata[item];
+            self.give(one, before, 1);
+        }
+    }
+
+    /// Gives the next slots to the `number`-th batch of a kind.
+    fn batch(&mut self, epoch: &Epoch, mono: bool, number: u64) {
+        let size = epoch.layout.config.batch_size as u64;
+        let Some((lane, turns, reader)) = self.lane(epoch, mono) else {
+            return;
+        };
+        if !lane.homogeneous {
+            return self.rows(epoch, mono, number * size, size);
+        }
+        let (item, before) = standing(reader, turns, number).advance();
+        let one = lane.strata[item];
+        self.give(one, before * size, size as usize);
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::configuration::Config;
-use crate::mixture::Shares;
+use crate::configuration::{Config, Unit};
+use crate::kernel::Kernel;
 use crate::packing::Keys;
-use crate::pairs::{Pair, PairIndex};
+use crate::pairs::{Key, Pair, PairIndex};
+use crate::turns::Shares;
 
 /// A kind of identity that the guard looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,16 @@ pub(crate) const KINDS: [IdentityKind; 3] = [
     IdentityKind::Query,
     IdentityKind::Passage,
 ];
+
+impl From<IdentityKind> for Key {
+    fn from(kind: IdentityKind) -> Self {
+        match kind {
+            IdentityKind::Group => Self::Group,
+            IdentityKind::Query => Self::Query,
+            IdentityKind::Passage => Self::Passage,
+        }
+    }
+}
 
 /// An identity that has more rows in a stratum than a pass can place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,15 +89,17 @@ impl Stratum {
 #[derive(Debug, Clone)]
 pub(crate) struct Lane {
     pub(crate) strata: Vec<usize>,
-    pub(crate) shares: Shares,
+    pub(crate) shares: Arc<Shares>,
+    /// Whether a batch holds one stratum.
     pub(crate) homogeneous: bool,
 }
 
 /// How a checked configuration divides an index into passes and blocks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) index: Arc<PairIndex>,
     pub(crate) config: Config,
+    pub(crate) kernel: Kernel,
     pub(crate) strata: Vec<Stratum>,
     pub(crate) monolingual: Option<Lane>,
     pub(crate) cross: Option<Lane>,
@@ -106,6 +119,38 @@ impl Layout {
                 stratum.query, stratum.passage
             )
         }
+    }
+
+    /// Slots that must not hold an identity twice.
+    pub(crate) fn guarded_rows(&self) -> usize {
+        self.config.batch_size * self.config.guard_window as usize
+    }
+
+    /// Whether several batches are guarded together, so that rows of all kinds share blocks.
+    pub(crate) fn is_windowed(&self) -> bool {
+        self.config.guard_window > 1
+    }
+
+    /// Whether monolingual and cross-lingual rows share blocks.
+    pub(crate) fn shares_blocks(&self) -> bool {
+        self.is_windowed() || self.config.unit == Unit::Row
+    }
+
+    /// Kinds of identities that could come twice among rows of one stratum, or of several.
+    pub(crate) fn guarded_kinds(&self, one_stratum: bool) -> Vec<Key> {
+        let switches = self.config.guard.switches();
+        let kinds = KINDS.into_iter().zip(switches).filter(|&(_, on)| on);
+        kinds
+            .map(|(kind, _)| Key::from(kind))
+            .filter(|&key| match key {
+                // Rows of a stratum are of different groups.
+                Key::Group => !one_stratum,
+                _ => {
+                    let by_group = one_stratum || self.config.guard.group;
+                    !by_group || self.index.sharing(key).across_groups
+                }
+            })
+            .collect()
     }
 
     pub(crate) fn keys(&self, pair: Pair) -> Keys {

@@ -5,9 +5,9 @@
 //! function takes borrowed arrays and plain numbers, and returns an [`Error`] instead of
 //! panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
-//! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
-//! `configuration`, `streams` → `layout` → `thinning`, `sizes` → `shaping` (checks the data, decides
-//! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan`.
+//! Data flows one way. Which rows make a batch: `pairs`, `permutation` → `ratio` → `mixture` (kinds) and `turns`
+//! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes` → `shaping` (checks the data,
+//! decides passes and blocks) → `screening` → `blocks` (rows drawn and guarded) → `epoch` → `plan`.
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
@@ -26,7 +26,9 @@ pub mod permutation;
 pub mod plan;
 mod radix;
 pub mod ranks;
+pub mod ratio;
 mod rows;
+mod screening;
 pub mod search;
 mod selection;
 mod shaping;
@@ -35,5 +37,6 @@ mod streams;
 mod thinning;
 pub mod threads;
 pub mod topk;
+pub mod turns;
 
 pub use error::{Error, Result};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::Result;
 use crate::epoch::Epoch;
-use crate::layout::{Layout, Stratum};
+use crate::layout::{Lane, Layout, Stratum};
 use crate::pairs::PairIndex;
+use crate::ratio::Ratio;
+use crate::{Error, Result};
 
 pub use crate::configuration::{Config, Cross, LanguageWeights, Unit};
 pub use crate::layout::{Frequent, IdentityKind};
@@ -33,6 +34,7 @@ pub struct Share {
 /// use hybrid_fast_core::mixture::Mixing;
 /// use hybrid_fast_core::packing::Guard;
 /// use hybrid_fast_core::pairs::{Columns, PairIndex};
+/// use hybrid_fast_core::ratio::Ratio;
 /// use hybrid_fast_core::plan::{Config, Cross, LanguageWeights, Plan, Unit};
 ///
 /// let cells: Vec<i64> = (0..80).collect();
@@ -49,7 +51,7 @@ pub struct Share {
 /// )?;
 /// let config = Config {
 ///     batch_size: 4,
-///     mono_ratio: 0.5,
+///     ratio: Ratio::constant(0.5)?,
 ///     mixing: Mixing::Exact,
 ///     unit: Unit::Batch,
 ///     cross: Cross::Mixed,
@@ -57,6 +59,7 @@ pub struct Share {
 ///     mono_weights: None,
 ///     batches_per_epoch: None,
 ///     guard: Guard { group: true, query: true, passage: true },
+///     guard_window: 1,
 ///     seed: 13,
 /// };
 /// let plan = Plan::new(Arc::new(index), config)?;
@@ -84,6 +87,47 @@ impl Plan {
         });
         plan.epoch(0)?.probe()?;
         Ok(plan)
+    }
+
+    /// The same plan with another share of monolingual batches from some batch on; batches before it stay
+    /// as they are if `ratio` does and the change is at a [`free_batch`](Self::free_batch).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), where a kind comes up that the plan had none of; `InvalidArgument` where
+    /// frequent identities are deferred by a share outside the planned range.
+    pub fn with_ratio(&self, ratio: Ratio) -> Result<Arc<Self>> {
+        let ((least, most), (low, high)) = (self.config().ratio.range(), ratio.range());
+        let wider = low < least || high > most;
+        let layout = &self.layout;
+        let thinned = layout.strata.iter().any(|one| one.thinned.is_some());
+        if wider && thinned && layout.shares_blocks() {
+            return Err(Error::InvalidArgument(format!(
+                "mono_ratio goes to {low} … {high}, outside the planned {least} … {most}, by which \
+                 frequent identities are deferred; plan for the whole range from the start"
+            )));
+        }
+        let mut config = self.config().clone();
+        config.ratio = ratio;
+        let lacks = |lane: &Option<Lane>, needed: bool| needed && lane.is_none();
+        if lacks(&layout.monolingual, high > 0.0) || lacks(&layout.cross, low < 1.0) {
+            return Self::new(Arc::clone(&layout.index), config);
+        }
+        let layout = Arc::new(Layout {
+            config,
+            ..Layout::clone(layout)
+        });
+        Ok(Arc::new(Self { layout }))
+    }
+
+    /// The first batch of an epoch, from `batch` on, at which the share may change without touching an
+    /// earlier one: the next block where all kinds share blocks.
+    #[must_use]
+    pub fn free_batch(&self, batch: u64) -> u64 {
+        if self.layout.shares_blocks() {
+            batch.next_multiple_of(self.layout.block_batches)
+        } else {
+            batch
+        }
     }
 
     /// Batches of an epoch.
@@ -155,7 +199,6 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
     use crate::mixture::Mixing;
     use crate::packing::Guard;
     use crate::pairs::Columns;
@@ -196,7 +239,7 @@ mod tests {
     fn config(batch_size: usize, mono_ratio: f64, seed: u64) -> Config {
         Config {
             batch_size,
-            mono_ratio,
+            ratio: Ratio::constant(mono_ratio).expect("a share"),
             mixing: Mixing::Exact,
             unit: Unit::Batch,
             cross: Cross::Mixed,
@@ -208,6 +251,7 @@ mod tests {
                 query: true,
                 passage: true,
             },
+            guard_window: 1,
             seed,
         }
     }

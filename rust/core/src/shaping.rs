@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::configuration::{Config, Cross, LanguageWeights, Unit};
+use crate::kernel::Kernel;
 use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
-use crate::mixture::{Kinds, Mixing, Shares};
-use crate::pairs::{MISSING, PairIndex};
+use crate::pairs::{Key, MISSING, PairIndex};
 use crate::sizes::language_sizes;
+use crate::turns::Shares;
 use crate::{Error, Result};
 
 /// Slots of a block, about.
@@ -24,7 +25,11 @@ impl Layout {
                 config.batch_size
             )));
         }
-        Kinds::new(Mixing::Exact, config.mono_ratio, 0, 0)?;
+        if config.guard_window == 0 {
+            return Err(Error::InvalidArgument(
+                "guard_window is 0, expected 1 or more".into(),
+            ));
+        }
         let weights = weights(&index, &config.language_weights)?;
         let alone = match &config.mono_weights {
             Some(given) => {
@@ -39,6 +44,7 @@ impl Layout {
         let mut layout = Self {
             index,
             config,
+            kernel: Kernel::chosen()?,
             strata,
             monolingual: None,
             cross: None,
@@ -46,7 +52,8 @@ impl Layout {
             frequent: Vec::new(),
             len: 0,
         };
-        if layout.config.mono_ratio > 0.0 {
+        let (least, most) = layout.config.ratio.range();
+        if most > 0.0 {
             if mono.is_empty() {
                 return Err(Error::InfeasiblePlan(
                     "no language has a cell with both query and passage, so no batch can be \
@@ -58,7 +65,7 @@ impl Layout {
             let weight = |one: &Stratum| alone[one.query];
             layout.monolingual = Some(layout.lane(mono, weight, homogeneous)?);
         }
-        if layout.config.mono_ratio < 1.0 {
+        if least < 1.0 {
             if cross.is_empty() {
                 return Err(Error::InfeasiblePlan(
                     "no group has a query in one language and a passage in another, so no batch \
@@ -87,7 +94,7 @@ impl Layout {
             .map(|&one| weight(&self.strata[one]))
             .collect();
         Ok(Lane {
-            shares: Shares::new(&weights)?,
+            shares: Arc::new(Shares::new(&weights)?),
             strata,
             homogeneous,
         })
@@ -95,19 +102,24 @@ impl Layout {
 
     /// Checks the strata of each lane and decides passes and blocks.
     fn shape(&mut self) -> Result<()> {
-        let size = self.config.batch_size as u64;
+        let size = self.guarded_rows() as u64;
         let lanes: Vec<Lane> = [&self.monolingual, &self.cross]
             .into_iter()
             .flatten()
             .cloned()
             .collect();
-        let (whole, mixed): (Vec<Lane>, Vec<Lane>) =
-            lanes.into_iter().partition(|lane| lane.homogeneous);
-        for lane in &whole {
+        for lane in lanes.iter().filter(|lane| lane.homogeneous) {
             for &one in &lane.strata {
-                self.shape_homogeneous(one)?;
+                self.fill(one)?;
+                if !self.is_windowed() {
+                    self.shape_homogeneous(one)?;
+                }
             }
         }
+        let mixed: Vec<Lane> = lanes
+            .into_iter()
+            .filter(|lane| !lane.homogeneous || self.is_windowed())
+            .collect();
         if mixed.is_empty() {
             return Ok(());
         }
@@ -118,13 +130,19 @@ impl Layout {
             .collect();
         let groups = self.index.groups_of(&named);
         if groups < size {
-            let what = match self.config.unit {
-                Unit::Batch => "the cross-lingual strata together",
-                Unit::Row => "all strata together",
+            let what = if self.config.unit == Unit::Row || self.is_windowed() {
+                "all strata together"
+            } else {
+                "the cross-lingual strata together"
+            };
+            let rows = if self.is_windowed() {
+                "guard_window · batch_size"
+            } else {
+                "batch_size"
             };
             return Err(Error::InfeasiblePlan(format!(
-                "{what} have {groups} groups, fewer than batch_size = {size}; \
-                 take smaller batches or more data"
+                "{what} have {groups} groups, fewer than {rows} = {size}; take smaller batches or \
+                 more data"
             )));
         }
         self.thin(&mixed);
@@ -134,7 +152,12 @@ impl Layout {
 
     fn mixed_block_batches(&self, lanes: &[Lane]) -> u64 {
         let size = self.config.batch_size as u64;
-        let target = BLOCK_BATCHES.max(BLOCK_ROWS.div_ceil(size));
+        let target = BLOCK_BATCHES
+            .max(BLOCK_ROWS.div_ceil(size))
+            .next_multiple_of(self.config.guard_window);
+        if self.is_windowed() {
+            return target;
+        }
         // Where all strata end their passes together, blocks end there too, if that is soon.
         let [lane] = lanes else { return target };
         let rows = self.strata[lane.strata[0]].drawn();
@@ -151,22 +174,42 @@ impl Layout {
         }
     }
 
+    /// Refuses a stratum that cannot fill a batch.
+    fn fill(&self, one: usize) -> Result<()> {
+        let (stratum, size) = (&self.strata[one], self.config.batch_size as u64);
+        if stratum.rows >= size {
+            return Ok(());
+        }
+        Err(Error::InfeasiblePlan(format!(
+            "{} has {} rows, fewer than batch_size = {size}; take smaller batches, give one of its \
+             languages weight 0 or leave it out",
+            self.name(stratum),
+            stratum.rows
+        )))
+    }
+
+    /// The most rows of a stratum that share an identity of a kind.
+    fn most_rows(&self, stratum: &Stratum, kind: IdentityKind) -> u64 {
+        let language = if kind == IdentityKind::Query {
+            stratum.query
+        } else {
+            stratum.passage
+        };
+        u64::from(self.index.sharing(Key::from(kind)).most[language])
+    }
+
     fn shape_homogeneous(&mut self, one: usize) -> Result<()> {
         let size = self.config.batch_size as u64;
         let stratum = self.strata[one].clone();
-        if stratum.rows < size {
-            return Err(Error::InfeasiblePlan(format!(
-                "{} has {} rows, fewer than batch_size = {size}; take smaller batches, give one \
-                 of its languages weight 0 or leave it out",
-                self.name(&stratum),
-                stratum.rows
-            )));
-        }
         let mut batches = stratum.rows / size;
         let mut busiest = 0;
         let mut surplus = Vec::new();
         for (number, kind) in KINDS.into_iter().enumerate().skip(1) {
-            if !self.config.guard.switches()[number] {
+            // The rows of a language are at least those of its strata: no need to count them where even
+            // they are few.
+            if !self.config.guard.switches()[number]
+                || self.most_rows(&stratum, kind) <= stratum.rows / size / 4
+            {
                 continue;
             }
             let counts = self.identity_counts(&stratum, number);
@@ -239,7 +282,7 @@ impl Layout {
                     "batches_per_epoch is 0, expected 1 or more".into(),
                 ));
             }
-            return Ok(given);
+            return self.whole_windows(given);
         }
         let size = self.config.batch_size as u64;
         let drawn: Vec<usize> = (0..self.index.languages())
@@ -255,7 +298,18 @@ impl Layout {
                  query; give batches_per_epoch or take smaller batches"
             )));
         }
-        Ok(len)
+        self.whole_windows(len)
+    }
+
+    fn whole_windows(&self, batches: u64) -> Result<u64> {
+        let window = self.config.guard_window;
+        if batches < window {
+            return Err(Error::InfeasiblePlan(format!(
+                "an epoch would have {batches} batches, fewer than guard_window = {window}; give \
+                 batches_per_epoch, or take a smaller window or smaller batches"
+            )));
+        }
+        Ok(batches / window * window)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::permutation::key;
 
 /// Changes whenever the same configuration would give other batches.
-pub const STREAM_VERSION: u64 = 1;
+pub const STREAM_VERSION: u64 = 2;
 
 /// Streams of random numbers within an epoch.
 #[derive(Clone, Copy)]

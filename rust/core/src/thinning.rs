@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::configuration::Unit;
+use crate::kernel::Kernel;
 use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
 use crate::packing::Keys;
-use crate::pairs::{MISSING, PairIndex};
+use crate::pairs::Key;
 use crate::permutation::{Permutation, mix};
 
 /// Rounds in which the chances of frequent identities settle.
@@ -27,17 +28,17 @@ impl Thinned {
     }
 
     /// The `number`-th row that is not heavy.
-    pub(crate) fn light(&self, number: u64) -> u64 {
+    pub(crate) fn light(&self, number: u32) -> u32 {
         let (mut low, mut high) = (0, self.heavy.len());
         while low < high {
             let middle = (low + high) / 2;
-            if u64::from(self.heavy[middle]) - middle as u64 <= number {
+            if self.heavy[middle] - middle as u32 <= number {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        number + low as u64
+        number + low as u32
     }
 }
 
@@ -48,14 +49,19 @@ pub(crate) struct Order<'a> {
 }
 
 impl Order<'_> {
-    pub(crate) fn row(&self, position: u64) -> u64 {
-        let value = self.permutation.at(position);
+    /// Appends the rows at `count` positions from `start` on.
+    pub(crate) fn extend(&self, kernel: Kernel, start: u64, count: usize, rows: &mut Vec<u32>) {
+        let first = rows.len();
+        self.permutation.extend(kernel, start, count, rows);
         let Some((thinned, kept)) = &self.thinned else {
-            return value;
+            return;
         };
-        match value.checked_sub(self.permutation.len() - kept.len() as u64) {
-            Some(place) => u64::from(kept[place as usize]),
-            None => thinned.light(value),
+        let light = self.permutation.len() - kept.len() as u64;
+        for row in &mut rows[first..] {
+            *row = match u64::from(*row).checked_sub(light) {
+                Some(place) => kept[place as usize],
+                None => thinned.light(*row),
+            };
         }
     }
 }
@@ -67,16 +73,16 @@ impl Layout {
     /// cannot be placed, so each of its rows comes in a pass with chance 1 / rate only; the
     /// rates of the others rise by that, which is followed over a few rounds.
     pub(crate) fn thin(&mut self, lanes: &[Lane]) {
-        let size = self.config.batch_size as f64;
-        let alpha = self.config.mono_ratio;
+        let size = self.guarded_rows() as f64;
+        let (least, most) = self.config.ratio.range();
         let mut shares = Vec::new();
         for lane in lanes {
             let monolingual =
                 self.strata[lane.strata[0]].query == self.strata[lane.strata[0]].passage;
             let of_lane = match (self.config.unit, monolingual) {
-                (Unit::Batch, _) => 1.0,
-                (Unit::Row, true) => alpha,
-                (Unit::Row, false) => 1.0 - alpha,
+                (Unit::Batch, _) if !self.is_windowed() => 1.0,
+                (_, true) => most,
+                (_, false) => 1.0 - least,
             };
             for (item, &one) in lane.strata.iter().enumerate() {
                 shares.push((one, lane.shares.share(item) * of_lane));
@@ -155,47 +161,25 @@ impl Layout {
     /// Whether some identity may be due more than once a batch, from counts a language: cheap,
     /// and never wrong when it says no.
     fn may_be_heavy(&self, shares: &[(usize, f64)]) -> bool {
-        let languages = self.index.languages();
-        let most = |side: fn(&PairIndex, u32) -> u32, row: fn(&PairIndex, u32) -> u32| {
-            let mut of = vec![Vec::new(); languages];
-            for cell in 0..self.index.cells() as u32 {
-                if row(&self.index, cell) != MISSING {
-                    of[self.index.language(cell) as usize].push(side(&self.index, cell));
-                }
-            }
-            of.into_iter()
-                .map(|mut all| {
-                    all.sort_unstable();
-                    all.chunk_by(|a, b| a == b)
-                        .map(<[u32]>::len)
-                        .max()
-                        .unwrap_or(0)
-                })
-                .collect::<Vec<usize>>()
-        };
         let guard = self.config.guard;
-        let none = vec![0; languages];
-        let queries = if guard.query {
-            most(PairIndex::query_identity, PairIndex::query)
-        } else {
-            none.clone()
-        };
-        let passages = if guard.passage {
-            most(PairIndex::passage_identity, PairIndex::passage)
-        } else {
-            none
+        let most = |on: bool, key: Key, language: usize| {
+            if on {
+                self.index.sharing(key).most[language]
+            } else {
+                0
+            }
         };
         let bound: f64 = shares
             .iter()
             .map(|&(one, share)| {
                 let stratum = &self.strata[one];
-                let most = queries[stratum.query]
-                    .max(passages[stratum.passage])
-                    .max(usize::from(guard.group));
-                share * most as f64 / stratum.rows as f64
+                let most = most(guard.query, Key::Query, stratum.query)
+                    .max(most(guard.passage, Key::Passage, stratum.passage))
+                    .max(u32::from(guard.group));
+                share * f64::from(most) / stratum.rows as f64
             })
             .sum();
-        bound * self.config.batch_size as f64 > 1.0
+        bound * self.guarded_rows() as f64 > 1.0
     }
 }
 

@@ -7,6 +7,7 @@ use hybrid_fast_core::epoch::Epoch;
 use hybrid_fast_core::mixture::Mixing;
 use hybrid_fast_core::packing::Guard;
 use hybrid_fast_core::plan::{self, Config, Cross, IdentityKind, LanguageWeights, Unit};
+use hybrid_fast_core::ratio::{Piece, Ratio};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -40,10 +41,19 @@ fn choice<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> PyResult<T> 
         })
 }
 
+/// α over time from (first batch, α at the start, α at the end) of its pieces.
+fn ratio(pieces: &[(u64, f64, f64)]) -> PyResult<Ratio> {
+    let pieces: Vec<Piece> = pieces
+        .iter()
+        .map(|&(start, from, to)| Piece { start, from, to })
+        .collect();
+    Ratio::new(&pieces).map_err(to_py)
+}
+
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, cross, exponent, weights, batches_per_epoch, guard, seed, mono_weights=None))]
+    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, cross, exponent, weights, batches_per_epoch, guard, guard_window, seed, mono_weights=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one argument a field of the configuration"
@@ -52,7 +62,7 @@ impl Plan {
         py: Python<'_>,
         index: &PairIndex,
         batch_size: usize,
-        mono_ratio: f64,
+        mono_ratio: Vec<(u64, f64, f64)>,
         mixing: &str,
         unit: &str,
         cross: &str,
@@ -60,6 +70,7 @@ impl Plan {
         weights: Option<Vec<f64>>,
         batches_per_epoch: Option<u64>,
         guard: (bool, bool, bool),
+        guard_window: u64,
         seed: u64,
         mono_weights: Option<Vec<f64>>,
     ) -> PyResult<Self> {
@@ -71,7 +82,7 @@ impl Plan {
         let crosses = [("mixed", Cross::Mixed), ("homogeneous", Cross::Homogeneous)];
         let config = Config {
             batch_size,
-            mono_ratio,
+            ratio: ratio(&mono_ratio)?,
             mixing: choice("mixing", mixing, &rules)?,
             unit: choice("unit", unit, &[("batch", Unit::Batch), ("row", Unit::Row)])?,
             cross: choice("cross", cross, &crosses)?,
@@ -87,6 +98,7 @@ impl Plan {
                 query: guard.1,
                 passage: guard.2,
             },
+            guard_window,
             seed,
         };
         let index = Arc::clone(&index.inner);
@@ -95,6 +107,32 @@ impl Plan {
             inner,
             latest: Mutex::new(None),
         })
+    }
+
+    /// The same plan with another α over time.
+    fn with_ratio(&self, py: Python<'_>, pieces: Vec<(u64, f64, f64)>) -> PyResult<Self> {
+        let ratio = ratio(&pieces)?;
+        let plan = Arc::clone(&self.inner);
+        let inner = enter(py, None, move |_| plan.with_ratio(ratio))?;
+        Ok(Self {
+            inner,
+            latest: Mutex::new(None),
+        })
+    }
+
+    /// α at the start of a batch, counted over all epochs.
+    fn ratio_at(&self, batch: u64) -> f64 {
+        self.inner.config().ratio.at(batch)
+    }
+
+    /// The integral of α over the first batches of all times.
+    fn ratio_integral(&self, batches: u64) -> f64 {
+        self.inner.config().ratio.integral(batches)
+    }
+
+    /// The first batch of an epoch, from `batch` on, at which α may change.
+    fn free_batch(&self, batch: u64) -> u64 {
+        self.inner.free_batch(batch)
     }
 
     fn __len__(&self) -> usize {

@@ -1,0 +1,195 @@
+//! The guard where rows seldom clash: finding rows whose identity came before in their batch, and
+//! exchanging each with another row of its class.
+
+use std::ops::Range;
+
+/// Rows tried in exchange for one that clashes.
+const PARTNERS: usize = 64;
+
+/// Candidates that may be exchanged for each other, and which of them stands at each slot.
+pub(crate) struct Board<'a> {
+    /// Slots that must not hold an identity twice.
+    pub(crate) size: usize,
+    /// Identities of the candidates, for each guarded kind.
+    pub(crate) keys: &'a [Vec<u32>],
+    /// First candidates of the classes, ascending.
+    pub(crate) classes: &'a [u32],
+    /// Candidate at each slot.
+    pub(crate) at: &'a mut [u32],
+}
+
+/// Which identities came in a batch; one table serves batch after batch.
+struct Seen {
+    /// Number of the batch, and identity.
+    entries: Vec<u64>,
+    shift: u32,
+}
+
+impl Seen {
+    fn new(size: usize) -> Self {
+        let bits = (4 * size).next_power_of_two().trailing_zeros().max(4);
+        Self {
+            entries: vec![u64::MAX; 1 << bits],
+            shift: u32::BITS - bits,
+        }
+    }
+
+    /// Whether an identity came before in a batch; it did afterwards.
+    #[inline(always)]
+    fn came(&mut self, batch: u32, identity: u32) -> bool {
+        let own = u64::from(batch) << 32 | u64::from(identity);
+        let mut place = (identity.wrapping_mul(0x9E37_79B1) >> self.shift) as usize;
+        loop {
+            let there = self.entries[place];
+            if there == own {
+                return true;
+            }
+            if (there >> 32) as u32 != batch {
+                self.entries[place] = own;
+                return false;
+            }
+            place = (place + 1) & (self.entries.len() - 1);
+        }
+    }
+}
+
+impl Board<'_> {
+    /// Exchanges rows until no identity comes twice in a batch; returns whether that succeeded.
+    pub(crate) fn clear(&mut self) -> bool {
+        let clashes = self.clashes();
+        if clashes.is_empty() {
+            return true;
+        }
+        let mut slot_of = vec![u32::MAX; self.keys[0].len()];
+        for (slot, &one) in self.at.iter().enumerate() {
+            slot_of[one as usize] = slot as u32;
+        }
+        clashes
+            .into_iter()
+            .all(|slot| self.exchange(slot, &mut slot_of))
+    }
+
+    /// Slots whose rows share an identity with an earlier one of their batch.
+    fn clashes(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        for keys in self.keys {
+            let mut seen = Seen::new(self.size);
+            for (batch, slots) in self.at.chunks(self.size).enumerate() {
+                for (place, &one) in slots.iter().enumerate() {
+                    if seen.came(batch as u32, keys[one as usize]) {
+                        found.push(batch * self.size + place);
+                    }
+                }
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn exchange(&mut self, slot: usize, slot_of: &mut [u32]) -> bool {
+        let one = self.at[slot];
+        if self.fits(one, slot) {
+            return true;
+        }
+        let class = self.class(one);
+        let length = class.len();
+        let start = one as usize - class.start;
+        for step in 1..length.min(PARTNERS + 1) {
+            let partner = class.start + (start + step) % length;
+            let other = slot_of[partner];
+            let there = other as usize;
+            if other != u32::MAX && there / self.size == slot / self.size {
+                continue;
+            }
+            if self.fits(partner as u32, slot) && (other == u32::MAX || self.fits(one, there)) {
+                self.at[slot] = partner as u32;
+                slot_of[partner] = slot as u32;
+                slot_of[one as usize] = other;
+                if other != u32::MAX {
+                    self.at[there] = one;
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    fn class(&self, one: u32) -> Range<usize> {
+        let next = self.classes.partition_point(|&first| first <= one);
+        let end = self
+            .classes
+            .get(next)
+            .map_or(self.keys[0].len(), |&end| end as usize);
+        self.classes[next - 1] as usize..end
+    }
+
+    /// Whether a row shares no identity with the others of the batch of `slot`.
+    fn fits(&self, one: u32, slot: usize) -> bool {
+        let start = slot / self.size * self.size;
+        let slots = &self.at[start..start + self.size];
+        self.keys.iter().all(|keys| {
+            let own = keys[one as usize];
+            let same = slots
+                .iter()
+                .map(|&other| usize::from(keys[other as usize] == own));
+            // The row that leaves may be the one that clashes.
+            same.sum::<usize>() == usize::from(keys[self.at[slot] as usize] == own)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    proptest! {
+        #[test]
+        fn what_is_cleared_holds_no_identity_twice(
+            size in 1usize..9, batches in 1usize..12, spare in 0usize..5,
+            few in 5u32..300, parts in 1usize..4, seed: u64,
+        ) {
+            let count = size * batches + spare;
+            let draw = |kind: u64, one: usize| {
+                (crate::permutation::key(&[seed, kind, one as u64]) % u64::from(few)) as u32
+            };
+            let keys: Vec<Vec<u32>> = (0..2)
+                .map(|kind| (0..count).map(|one| draw(kind, one)).collect())
+                .collect();
+            let classes: Vec<u32> = (0..parts).map(|part| (part * count / parts) as u32).collect();
+            let class = |one: u32| classes.partition_point(|&first| first <= one);
+            let before: Vec<u32> = (0..(size * batches) as u32).collect();
+            let mut at = before.clone();
+            let mut board = Board { size, keys: &keys, classes: &classes, at: &mut at };
+            let cleared = board.clear();
+            let twice = at.chunks(size).any(|batch| {
+                keys.iter().any(|keys| {
+                    let mut seen = HashSet::new();
+                    batch.iter().any(|&one| !seen.insert(keys[one as usize]))
+                })
+            });
+            prop_assert!(!(cleared && twice));
+            let different: HashSet<u32> = at.iter().copied().collect();
+            prop_assert_eq!(different.len(), at.len());
+            for (now, then) in at.iter().zip(&before) {
+                prop_assert_eq!(class(*now), class(*then));
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_clash_is_exchanged() {
+        let keys = [vec![1, 1, 2, 3, 4, 5]];
+        let mut at = [0, 1, 2, 3, 4, 5];
+        let mut board = Board {
+            size: 2,
+            keys: &keys,
+            classes: &[0],
+            at: &mut at,
+        };
+        assert!(board.clear());
+        assert_eq!(at, [0, 2, 1, 3, 4, 5]);
+    }
+}
