@@ -229,12 +229,14 @@ class HybridBatchSampler:
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the pair ids of each batch, from the loaded position once, then from 0."""
-        start, self._resume_at = self._resume_at, 0
-        self._position = start
+        start = self._position = self._resume_at
         self._walk += 1
         return self._hand_out(start, self._walk)
 
     def _hand_out(self, start: int, walk: int) -> Iterator[list[int]]:
+        if walk == self._walk:
+            # Only now is the loaded position used: a torch loader with workers calls iter() twice.
+            self._resume_at = 0
         epoch = self._epoch
         step = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
         for first in range(start, len(self), step):

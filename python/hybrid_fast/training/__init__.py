@@ -1,7 +1,56 @@
-"""Fine-tuning of a shared dual encoder on ratio-controlled batches."""
+"""Fine-tuning of a shared dual encoder on ratio-controlled batches; the sampler in others' loops.
 
-from .environment import environment
-from .run import train
-from .schedule import evaluation_steps
+The names load on first use, so that a loop of one's own needs torch and nothing else.
+"""
 
-__all__ = ["environment", "evaluation_steps", "train"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .argument import BatchSamplerFor, batch_sampler_for
+    from .environment import environment
+    from .epochs import EpochCallback
+    from .loader import StatefulBatches
+    from .pair_dataset import pair_dataset
+    from .run import train
+    from .schedule import evaluation_steps
+    from .slices import RankSlices
+
+_HOME = {
+    "BatchSamplerFor": "argument",
+    "EpochCallback": "epochs",
+    "RankSlices": "slices",
+    "StatefulBatches": "loader",
+    "batch_sampler_for": "argument",
+    "environment": "environment",
+    "evaluation_steps": "schedule",
+    "pair_dataset": "pair_dataset",
+    "train": "run",
+}
+
+__all__ = [
+    "BatchSamplerFor",
+    "EpochCallback",
+    "RankSlices",
+    "StatefulBatches",
+    "batch_sampler_for",
+    "environment",
+    "evaluation_steps",
+    "pair_dataset",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'hybrid_fast.training' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,142 @@
+"""The sampler as the ``batch_sampler`` argument of sentence-transformers' training arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from accelerate import PartialState
+from numpy.typing import NDArray
+from sentence_transformers.base.sampler import DefaultBatchSampler
+
+from ..errors import ConfigError
+from ..pairs import PairIndex
+from ..sampler import HybridBatchSampler
+from .rows import RowColumns, index_of_rows
+from .slices import RankSlices
+
+
+class RowBatches(DefaultBatchSampler):
+    """Rows of the trainer's data set, a batch (a rank's slice of one) at a time."""
+
+    def __init__(self, slices: RankSlices, row_of: NDArray[np.int64] | int) -> None:
+        # accelerate and transformers look for ``sampler`` to set the epoch.
+        super().__init__(slices.sampler, batch_size=slices.batch_size, drop_last=True)
+        self.slices = slices
+        self.row_of = row_of
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch, over all processes."""
+        return len(self.slices)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the rows of each batch."""
+        for pair_ids in self.slices:
+            if isinstance(self.row_of, int):
+                yield [pair_id // self.row_of for pair_id in pair_ids]
+            else:
+                yield np.searchsorted(self.row_of, pair_ids).tolist()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go to an epoch."""
+        super().set_epoch(epoch)
+        self.slices.set_epoch(epoch)
+
+
+class BatchSamplerFor:
+    """What :func:`batch_sampler_for` returns: called by the trainer with its data set and batch size."""
+
+    def __init__(
+        self, index: PairIndex | None, columns: RowColumns, split_batches: bool, settings: dict[str, Any]
+    ) -> None:
+        self.index = index
+        self.columns = columns
+        self.split_batches = split_batches
+        self.settings = settings
+
+    def __call__(
+        self,
+        dataset: Any,
+        batch_size: int,
+        drop_last: bool = True,
+        valid_label_columns: Any = None,
+        generator: Any = None,
+        seed: int = 0,
+    ) -> RowBatches:
+        """Return the batches of a data set; every one is full, whatever ``drop_last``."""
+        ranks = 1 if self.split_batches else PartialState().num_processes
+        index = index_of_rows(dataset, self.columns) if self.index is None else self.index
+        row_of = len(index.languages) if self.index is None else _pair_ids(dataset)
+        sampler = HybridBatchSampler(index, batch_size * ranks, **{"seed": seed or 0, **self.settings})
+        return RowBatches(RankSlices(sampler, ranks), row_of)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The trainer pickles its arguments into each checkpoint: an index would make them large.
+        return BatchSamplerFor, (None, self.columns, self.split_batches, self.settings)
+
+
+def batch_sampler_for(
+    index: PairIndex | None = None,
+    *,
+    query: str | None = None,
+    passage: str | None = None,
+    query_language: str = "query_language",
+    passage_language: str | None = "passage_language",
+    group: str | None = None,
+    split_batches: bool = False,
+    **settings: Any,
+) -> BatchSamplerFor:
+    """Return a value for the ``batch_sampler`` argument of sentence-transformers' training arguments.
+
+    With a data set of one's own, every row is a pair, drawn at most once a pass; the languages are
+    read from its columns, which must be hidden from the trainer (it embeds every column it sees)::
+
+        train = load_dataset(...)   # query, positive, query_language, passage_language, group
+        arguments = SentenceTransformerTrainingArguments(
+            ..., batch_sampler=batch_sampler_for(group="group", mono_ratio=0.5)
+        )
+        SentenceTransformerTrainer(
+            model, args=arguments, loss=loss, train_dataset=train.with_format(columns=["query", "positive"])
+        ).train()
+
+    With a corpus: ``train_dataset=pair_dataset(corpus, index)`` and ``batch_sampler_for(index)``.
+
+    The trainer's seed and batch size are taken. On several processes a global batch of
+    ``per_device_train_batch_size`` × processes is guarded and sliced: add
+    ``gather_across_devices=True`` to the loss, and :class:`EpochCallback` to go on from checkpoints.
+    In a ``DatasetDict`` each data set has batches of its own, and processes draw their slices
+    apart; concatenate the data sets to mix and guard them together.
+
+    Args:
+        index: of the corpus behind :func:`pair_dataset`; None: the data set's own rows.
+        query: column of the queries; default: the first one the trainer sees.
+        passage: column of the positives; default: the second one the trainer sees.
+        query_language: column of the queries' languages.
+        passage_language: column of the positives' languages; None: the language of the query.
+        group: column whose equal values must not meet in a batch (translations of one pair).
+        split_batches: the trainer runs with accelerate's ``split_batches``.
+        settings: further arguments of :class:`HybridBatchSampler`, except index, batch size and ranks.
+
+    Raises:
+        TypeError: an index that is none, or a setting the sampler does not know.
+    """
+    if index is not None and not isinstance(index, PairIndex):
+        raise TypeError(f"index is {type(index).__name__}, expected a PairIndex, or columns by name")
+    columns = RowColumns(
+        query=query,
+        passage=passage,
+        query_language=query_language,
+        passage_language=passage_language,
+        group=group,
+    )
+    return BatchSamplerFor(index, columns, split_batches, settings)
+
+
+def _pair_ids(dataset: Any) -> NDArray[np.int64]:
+    if "pair" not in dataset.column_names:
+        raise ConfigError(
+            "batch_sampler_for was given an index, but the data set is not one of pair_dataset(corpus, index)"
+        )
+    ids: NDArray[np.int64] = dataset.with_format("numpy", columns=["pair"])["pair"][:]
+    return ids
