@@ -62,7 +62,7 @@ fn gathers(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("pairs of {name}"));
         group.throughput(Throughput::Elements(ROWS as u64));
         let order = Permutation::new(index.stratum_len(2, 7), 13);
-        let rows: Vec<u32> = (0..ROWS as u64).map(|one| order.at(one) as u32).collect();
+        let rows: Vec<u32> = (0..ROWS as u64).map(|one| order.at(one)).collect();
         let mut pairs: Vec<Pair> = Vec::new();
         group.bench_function("one by one", |bencher| {
             bencher.iter(|| {

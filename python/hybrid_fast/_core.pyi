@@ -122,7 +122,7 @@ class Plan:
         index: PairIndex,
         *,
         batch_size: int,
-        mono_ratio: float,
+        mono_ratio: list[tuple[int, float, float]],
         mixing: str,
         unit: str,
         cross: str,
@@ -130,10 +130,26 @@ class Plan:
         weights: list[float] | None,
         batches_per_epoch: int | None,
         guard: tuple[bool, bool, bool],
+        guard_window: int,
         seed: int,
         mono_weights: list[float] | None = None,
     ) -> Plan: ...
     def __len__(self) -> int: ...
+    @staticmethod
+    def epoch_length(
+        index: PairIndex,
+        *,
+        batch_size: int,
+        exponent: float | None,
+        weights: list[float] | None,
+        batches_per_epoch: int | None,
+        guard_window: int,
+    ) -> int: ...
+    def with_ratio(self, pieces: list[tuple[int, float, float]]) -> Plan: ...
+    def ratio_at(self, batch: int) -> float: ...
+    def ratio_integral(self, batches: int) -> float: ...
+    def free_batch(self, batch: int) -> int: ...
+    def dealt(self, epoch: int, start: int, stop: int, world_size: int) -> NDArray[np.uint32]: ...
     def shares(self) -> list[tuple[int, int, int, float, int]]: ...
     def frequent(self) -> list[tuple[str, int, tuple[int, int] | None, int, int]]: ...
     def batches(

@@ -11,10 +11,11 @@ import hashlib
 import json
 import operator
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._core import STREAM_VERSION, Plan
 from ..config import SamplerConfig
@@ -25,6 +26,17 @@ from ..progress import Progress
 from .batch import Batch
 from .checks import GUARDS, guard_names, ratio, whole
 from .naming import frequent_text, named
+from .exposure_matching import ExposureMatched
+from .schedules import (
+    Cosine,
+    Linear,
+    MonoRatio,
+    Piecewise,
+    changed_pieces,
+    label,
+    parse_mono_ratio,
+    pieces_of,
+)
 from .weights import LanguageWeights, resolve_weights
 
 _ROWS_AT_ONCE = 2**16
@@ -41,7 +53,10 @@ class HybridBatchSampler:
     Args:
         index: what is drawn from.
         batch_size: rows of a global batch, over all ranks.
-        mono_ratio: α, the share of monolingual batches, 0 to 1.
+        mono_ratio: α, the share of monolingual batches, 0 to 1; or its schedule over the batches drawn so
+            far in all epochs: :class:`Linear`, :class:`Cosine`, :class:`Piecewise`, a text such as
+            "linear:0.2..0.8" or "piecewise:0=0.2,1000=0.5", or a function of the batch number (always the
+            same for the same number). :meth:`set_mono_ratio` changes it while running.
         mixing: ``exact`` (the monolingual count is within 0.5 of α·n after every n batches),
             ``coupled`` (a greater α only turns batches monolingual; the j-th batch of a kind is the
             same whatever α) or ``bernoulli`` (an independent draw a batch).
@@ -55,10 +70,15 @@ class HybridBatchSampler:
             query / batch_size⌋, whatever α.
         guard: what must not come twice in a batch; leave one out to switch it off.
         hard_negatives: not built yet.
-        scope: ``step``: the global batch is guarded, then sliced over the ranks.
-        rank: the rank whose slice is returned.
-        world_size: number of ranks; must divide ``batch_size``. The stream is the same for any.
+        scope: ``step``: the global batch of ``batch_size`` rows is guarded, then sliced over the ranks.
+            ``rank``: each rank takes whole batches of ``batch_size`` rows; consecutive ones are guarded
+            together and dealt out in an order of their own each step, so that no rank sees one kind only.
+        rank: the rank whose rows are returned.
+        world_size: number of ranks; must divide ``batch_size`` (scope ``step``) or ``guard_window`` (scope
+            ``rank``). The stream is the same for any.
         seed: 0 to 2⁶⁴ − 1.
+        guard_window: with scope ``rank``, how many consecutive batches hold no identity twice; default
+            ``world_size``. The stream depends on it, never on the number of ranks. Epochs hold whole windows.
 
     Raises:
         InfeasiblePlan: a language or language pair cannot fill a batch; named, with its count.
@@ -70,7 +90,7 @@ class HybridBatchSampler:
         self,
         index: PairIndex,
         batch_size: int = 100,
-        mono_ratio: float | str | Callable[..., float] = 0.5,
+        mono_ratio: MonoRatio = 0.5,
         *,
         mixing: Literal["exact", "coupled", "bernoulli"] = "exact",
         unit: Literal["batch", "row"] = "batch",
@@ -79,7 +99,7 @@ class HybridBatchSampler:
         batches_per_epoch: int | None = None,
         guard: Sequence[str] = GUARDS,
         hard_negatives: object = None,
-        scope: str = "step",
+        scope: Literal["step", "rank"] = "step",
         rank: int = 0,
         world_size: int = 1,
         seed: int = 13,
@@ -87,44 +107,49 @@ class HybridBatchSampler:
     ) -> None:
         if not isinstance(index, PairIndex):
             raise TypeError(f"index is {type(index).__name__}, expected a PairIndex")
-        if callable(mono_ratio) or isinstance(mono_ratio, str):
-            raise NotSupported("a schedule of mono_ratio is not built yet; give a number from 0 to 1")
         if hard_negatives is not None:
             raise NotSupported("hard_negatives is not built yet; leave it None")
-        if guard_window is not None:
-            raise NotSupported("guard_window is not built yet; leave it None")
-        if scope == "rank":
-            raise NotSupported('scope="rank" is not built yet; use scope="step"')
-        if scope != "step":
-            raise InvalidArgument(f'scope is {scope!r}, expected "step"')
+        if scope not in ("step", "rank"):
+            raise InvalidArgument(f'scope is {scope!r}, expected "step" or "rank"')
         self.index = index
         self.batch_size = whole("batch_size", batch_size, 1, 2**32 - 2)
-        self.mono_ratio = ratio("mono_ratio", mono_ratio)
+        self.mono_ratio = parse_mono_ratio(mono_ratio)
         self.mixing = mixing
         self.unit = unit
         self.cross = cross
         self.guard = guard_names(guard)
         self.seed = whole("seed", seed, 0, 2**64 - 1)
-        self.world_size = whole("world_size", world_size, 1, self.batch_size)
+        self.scope = scope
+        self.world_size = whole("world_size", world_size, 1, 2**32)
         self.rank = whole("rank", rank, 0, self.world_size - 1)
-        if self.batch_size % self.world_size:
-            raise InvalidArgument(
-                f"batch_size is {self.batch_size}, which {self.world_size} ranks cannot share equally; "
-                "take a multiple of world_size"
-            )
+        self.guard_window = self._window(guard_window)
         given = None if batches_per_epoch is None else whole("batches_per_epoch", batches_per_epoch, 1, 2**62)
+        mean = 0.5
+        if isinstance(language_weights, str | ExposureMatched):
+            mean = self._mean_ratio(given)
         weights = resolve_weights(
             index,
             language_weights,
             batch_size=self.batch_size,
             batches_per_epoch=given,
-            mono_ratio=self.mono_ratio,
+            mono_ratio=mean,
         )
         try:
+            total = Plan.epoch_length(
+                index._core,
+                batch_size=self.batch_size,
+                exponent=weights.exponent,
+                weights=weights.each,
+                batches_per_epoch=given,
+                guard_window=self.guard_window,
+            )
+            self._total = int(total)
+            self._told_epochs = 1
+            self._changes: list[tuple[int, float]] = []
             self._plan = Plan(
                 index._core,
                 batch_size=self.batch_size,
-                mono_ratio=self.mono_ratio,
+                mono_ratio=pieces_of(self.mono_ratio, self._total, 1),
                 mixing=mixing,
                 unit=unit,
                 cross=cross,
@@ -133,18 +158,69 @@ class HybridBatchSampler:
                 mono_weights=weights.mono,
                 batches_per_epoch=given,
                 guard=("group" in self.guard, "query" in self.guard, "passage" in self.guard),
+                guard_window=self.guard_window,
                 seed=self.seed,
             )
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), index.languages)) from None
-        settings: list[object] = [self.batch_size, self.mono_ratio, mixing, unit, cross, *weights]
-        settings += [len(self._plan), self.guard, self.seed, index.languages]
+        settings: list[object] = [self.batch_size, self._ratio_settings(), mixing, unit, cross, *weights]
+        settings += [self._total, self.guard, self.guard_window, self.seed, index.languages]
         self._digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         self._epoch = 0
         self._position = 0
         self._resume_at = 0
         self._walk = 0
         self._warn_frequent()
+
+    def _window(self, given: int | None) -> int:
+        """Return how many consecutive batches are guarded together, checked against the ranks."""
+        if self.scope == "step":
+            if given not in (None, 1):
+                raise InvalidArgument(
+                    f'guard_window is {given}, but scope="step" guards each global batch alone; '
+                    'leave it out, or take scope="rank"'
+                )
+            if self.batch_size % self.world_size:
+                raise InvalidArgument(
+                    f"batch_size is {self.batch_size}, which {self.world_size} ranks cannot share equally; "
+                    "take a multiple of world_size"
+                )
+            return 1
+        window = self.world_size if given is None else whole("guard_window", given, 1, 2**32)
+        if window % self.world_size:
+            raise InvalidArgument(
+                f"guard_window is {window}, which {self.world_size} ranks cannot share equally; "
+                "take a multiple of world_size"
+            )
+        return window
+
+    def _mean_ratio(self, batches_per_epoch: int | None) -> float:
+        """Return the mean of α over the first epoch."""
+        if not callable(self.mono_ratio) and not isinstance(self.mono_ratio, Linear | Cosine | Piecewise):
+            return self.mono_ratio
+        total = Plan.epoch_length(
+            self.index._core,
+            batch_size=self.batch_size,
+            exponent=None,
+            weights=None,
+            batches_per_epoch=batches_per_epoch,
+            guard_window=self.guard_window,
+        )
+        pieces = pieces_of(self.mono_ratio, total, 1)
+        ends = [*(piece[0] for piece in pieces[1:]), max(total, pieces[-1][0])]
+        areas = [
+            (min(end, total) - start) * (first + last) / 2
+            for (start, first, last), end in zip(pieces, ends, strict=True)
+            if start < total
+        ]
+        return sum(areas) / total
+
+    def _ratio_settings(self) -> object:
+        """Return what tells one α over time from another; of a function, what it says here and there."""
+        if callable(self.mono_ratio):
+            told = [self.mono_ratio_at(self._total * part // 16) for part in range(16)]
+            return ["function", *told]
+        return label(self.mono_ratio) if not isinstance(self.mono_ratio, float) else self.mono_ratio
 
     @classmethod
     def from_config(cls, index: PairIndex, config: SamplerConfig, *, seed: int) -> HybridBatchSampler:
@@ -168,6 +244,58 @@ class HybridBatchSampler:
     def epoch(self) -> int:
         """The epoch whose batches are handed out."""
         return self._epoch
+
+    @property
+    def global_batches(self) -> int:
+        """Batches of an epoch over all ranks; with scope ``step`` every rank has a part of each."""
+        return self._total
+
+    def mono_ratio_at(self, batch: SupportsIndex) -> float:
+        """Return α at a batch, counted over all epochs and all ranks, changes included."""
+        number = whole("batch", batch, 0, 2**62)
+        return self._plan_of(number // self._total).ratio_at(number)
+
+    def mono_ratio_integral(self, batches: SupportsIndex) -> float:
+        """Return the integral of α over the first ``batches`` batches of all epochs and ranks."""
+        number = whole("batches", batches, 0, 2**62)
+        return self._plan_of(number // self._total).ratio_integral(number)
+
+    def set_mono_ratio(self, mono_ratio: float) -> int:
+        """Set α for batches not yet handed out; those before stay as they are, and nothing comes twice.
+
+        The change is part of :meth:`state_dict`. Where rows of both kinds share blocks (``unit="row"`` or
+        scope ``rank``) it waits for the next block. Under several ranks every rank must make the same
+        change at the same batch.
+
+        Returns:
+            The first batch that the change touches, counted over all epochs and ranks.
+        """
+        value = ratio("mono_ratio", mono_ratio)
+        position = self._position * self._steps_apart
+        free = self._plan.free_batch(position)
+        at = self._epoch * self._total + min(free, self._total)
+        self._replan([*(change for change in self._changes if change[0] < at), (at, value)])
+        return at
+
+    @property
+    def _steps_apart(self) -> int:
+        """How many global batches go by while a rank takes one."""
+        return self.world_size if self.scope == "rank" else 1
+
+    def _replan(self, changes: list[tuple[int, float]]) -> None:
+        pieces = changed_pieces(pieces_of(self.mono_ratio, self._total, self._told_epochs), changes)
+        try:
+            self._plan = self._plan.with_ratio(pieces)
+        except InfeasiblePlan as error:
+            raise InfeasiblePlan(named(str(error), self.index.languages)) from None
+        self._changes = changes
+
+    def _plan_of(self, epoch: int) -> Plan:
+        """Return the plan, after asking a function of α about all batches up to the end of an epoch."""
+        if callable(self.mono_ratio) and epoch >= self._told_epochs:
+            self._told_epochs = epoch + 1
+            self._replan(self._changes)
+        return self._plan
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -224,8 +352,8 @@ class HybridBatchSampler:
         )
 
     def __len__(self) -> int:
-        """Return the number of batches of the whole epoch."""
-        return len(self._plan)
+        """Return the number of batches of the whole epoch that this rank takes (part) in."""
+        return self._total // self._steps_apart
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the pair ids of each batch, from the loaded position once, then from 0."""
@@ -234,18 +362,19 @@ class HybridBatchSampler:
         return self._hand_out(start, self._walk)
 
     def _hand_out(self, start: int, walk: int) -> Iterator[list[int]]:
-        if walk == self._walk:
-            # Only now is the loaded position used: a torch loader with workers calls iter() twice.
-            self._resume_at = 0
         epoch = self._epoch
         step = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
-        for first in range(start, len(self), step):
-            last = min(first + step, len(self))
-            pairs = self._columns(first, last, None, epoch)["pair"]
-            for offset, row in enumerate(pairs.tolist()):
+        number = start
+        while number < len(self):
+            changes = self._changes
+            pairs = self._columns(number, min(number + step, len(self)), None, epoch)["pair"]
+            for row in pairs.tolist():
+                number += 1
                 if walk == self._walk and epoch == self._epoch:
-                    self._position = first + offset + 1
+                    self._position = number
                 yield row
+                if changes is not self._changes:
+                    break
 
     def set_epoch(self, epoch: SupportsIndex) -> None:
         """Go to an epoch; the same epoch keeps the position, another one starts at batch 0."""
@@ -263,6 +392,7 @@ class HybridBatchSampler:
             "config": self._digest,
             "epoch": self._epoch,
             "batch": self._position,
+            "mono_ratio_changes": [list(change) for change in self._changes],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -288,6 +418,12 @@ class HybridBatchSampler:
                 )
         epoch = whole("epoch", state["epoch"], 0, 2**64 - 1)
         position = whole("batch", state["batch"], 0, len(self))
+        changes = [
+            (whole("the batch of a change", batch, 0, 2**62), ratio("mono_ratio", value))
+            for batch, value in state["mono_ratio_changes"]
+        ]
+        if changes != self._changes:
+            self._replan(changes)
         self._epoch = epoch
         self._position = position
         self._resume_at = position
@@ -297,7 +433,7 @@ class HybridBatchSampler:
         ranks = "" if self.world_size == 1 else f", rank {self.rank} of {self.world_size}"
         return (
             f"HybridBatchSampler({len(self):,} batches of {self.batch_size}, "
-            f"mono_ratio={self.mono_ratio:g} ({self.mixing}, by {self.unit}), cross={self.cross}, "
+            f"mono_ratio={label(self.mono_ratio)} ({self.mixing}, by {self.unit}), cross={self.cross}, "
             f"seed={self.seed}, epoch={self._epoch}{ranks}, languages: {', '.join(self.index.languages)})"
         )
 
@@ -307,16 +443,32 @@ class HybridBatchSampler:
         """Return columns of this rank's rows, [n, b]; ``is_mono`` is [n] unless rows are drawn by kind."""
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"batches {start} to {stop} are not within the epoch's {len(self)}")
+        number = self._epoch if epoch is None else epoch
+        apart = self._steps_apart
+        plan = self._plan_of(number)
         try:
-            columns = self._plan.batches(self._epoch if epoch is None else epoch, start, stop, progress)
+            columns = plan.batches(number, start * apart, stop * apart, progress)
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), self.index.languages)) from None
+        if self.scope == "rank":
+            return self._dealt(columns, plan.dealt(number, start, stop, self.world_size))
         share = self.batch_size // self.world_size
         mine = slice(self.rank * share, (self.rank + 1) * share)
         for name, column in columns.items():
             if name == "substitutes" or (name == "is_mono" and self.unit == "batch"):
                 continue
             columns[name] = column.reshape(stop - start, self.batch_size)[:, mine]
+        return columns
+
+    def _dealt(self, columns: dict[str, Any], dealt: NDArray[np.uint32]) -> dict[str, Any]:
+        """Return the whole batches of this rank, one of each step."""
+        own = dealt.reshape(-1, self.world_size)[:, self.rank]
+        own = own + np.arange(len(own)) * self.world_size
+        for name, column in columns.items():
+            if name == "substitutes":
+                continue
+            by_row = name != "is_mono" or self.unit == "row"
+            columns[name] = (column.reshape(-1, self.batch_size) if by_row else column)[own]
         return columns
 
     def _warn_frequent(self) -> None:

@@ -154,17 +154,20 @@ impl Layout {
         let size = self.guarded_rows();
         let class = |one: u32| drawn.classes.partition_point(|&first| first <= one) as u32 - 1;
         let slots: Vec<u32> = at.iter().map(|&one| class(one)).collect();
-        let candidates: Vec<Candidate> = (0u32..)
-            .zip(&drawn.pairs)
-            .map(|(one, &pair)| Candidate {
+        // In the order of the slots they were drawn for, and then those drawn for none.
+        let mut order = at.to_vec();
+        order.extend(at.len() as u32..drawn.pairs.len() as u32);
+        let candidates: Vec<Candidate> = order
+            .iter()
+            .map(|&one| Candidate {
                 class: class(one),
-                keys: self.keys(pair),
+                keys: self.keys(drawn.pairs[one as usize]),
             })
             .collect();
         let packed = pack(&slots, size, &candidates, self.config.guard, seed);
         let mut rows: Vec<Option<Pair>> = packed
             .into_iter()
-            .map(|one| one.map(|one| drawn.pairs[one as usize]))
+            .map(|one| one.map(|one| drawn.pairs[order[one as usize] as usize]))
             .collect();
         let mut substituted = vec![0u32; rows.len() / self.config.batch_size];
         for slot in 0..rows.len() {

@@ -7,6 +7,7 @@ use crate::configuration::Unit;
 use crate::layout::{Lane, Layout};
 use crate::mixture::Kinds;
 use crate::pairs::Pair;
+use crate::permutation::shuffle;
 use crate::streams::{Stream, Streams};
 use crate::turns::{Cursor, Turns};
 use crate::{Error, Result};
@@ -150,6 +151,22 @@ impl Epoch {
             self.write(&block.pairs[batch * size..(batch + 1) * size], &mut out);
         }
         Ok(out)
+    }
+
+    /// Which batch of a step of `ranks` consecutive batches each rank takes, for some steps one after the
+    /// other: a keyed order of each step, so that no rank sees one kind only.
+    #[must_use]
+    pub fn deal(&self, steps: std::ops::Range<u64>, ranks: u32) -> Vec<u32> {
+        let mut dealt = Vec::with_capacity((steps.end - steps.start) as usize * ranks as usize);
+        for step in steps {
+            let first = dealt.len();
+            dealt.extend(0..ranks);
+            shuffle(
+                &mut dealt[first..],
+                self.streams.number(Stream::Deal, &[step]),
+            );
+        }
+        dealt
     }
 
     /// Builds the first block of every lane, so that data that cannot fill a batch is

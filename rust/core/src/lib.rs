@@ -6,7 +6,7 @@
 //! panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
 //! Data flows one way. Which rows make a batch: `pairs`, `permutation` → `ratio` → `mixture` (kinds) and `turns`
-//! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes` → `shaping` (checks the data,
+//! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length` → `shaping` (checks the data,
 //! decides passes and blocks) → `screening` → `blocks` (rows drawn and guarded) → `epoch` → `plan`.
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
@@ -14,6 +14,7 @@
 mod blocks;
 mod configuration;
 pub mod epoch;
+pub mod epoch_length;
 mod error;
 pub mod kernel;
 mod layout;
@@ -38,5 +39,6 @@ mod thinning;
 pub mod threads;
 pub mod topk;
 pub mod turns;
+pub mod weights;
 
 pub use error::{Error, Result};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::configuration::{Config, Cross, LanguageWeights, Unit};
+use crate::configuration::{Config, Cross, Unit};
+use crate::epoch_length::epoch_length;
 use crate::kernel::Kernel;
 use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
 use crate::pairs::{Key, MISSING, PairIndex};
-use crate::sizes::language_sizes;
 use crate::turns::Shares;
+use crate::weights::{explicit, weights};
 use crate::{Error, Result};
 
 /// Slots of a block, about.
@@ -79,7 +80,13 @@ impl Layout {
             layout.cross = Some(layout.lane(cross, weight, homogeneous)?);
         }
         layout.shape()?;
-        layout.len = layout.epoch_len(&weights)?;
+        layout.len = epoch_length(
+            &layout.index,
+            &weights,
+            layout.config.batch_size,
+            layout.config.batches_per_epoch,
+            layout.config.guard_window,
+        )?;
         Ok(layout)
     }
 
@@ -274,43 +281,6 @@ impl Layout {
             .map(|run| (run[0], run.len() as u64))
             .collect()
     }
-
-    fn epoch_len(&self, weights: &[f64]) -> Result<u64> {
-        if let Some(given) = self.config.batches_per_epoch {
-            if given == 0 {
-                return Err(Error::InvalidArgument(
-                    "batches_per_epoch is 0, expected 1 or more".into(),
-                ));
-            }
-            return self.whole_windows(given);
-        }
-        let size = self.config.batch_size as u64;
-        let drawn: Vec<usize> = (0..self.index.languages())
-            .filter(|&language| weights[language] > 0.0)
-            .collect();
-        let len = drawn
-            .iter()
-            .map(|&language| self.index.drawable_queries(language, &drawn) / size)
-            .sum();
-        if len == 0 {
-            return Err(Error::InfeasiblePlan(format!(
-                "an epoch would have 0 batches, for no language has {size} cells with a drawable \
-                 query; give batches_per_epoch or take smaller batches"
-            )));
-        }
-        self.whole_windows(len)
-    }
-
-    fn whole_windows(&self, batches: u64) -> Result<u64> {
-        let window = self.config.guard_window;
-        if batches < window {
-            return Err(Error::InfeasiblePlan(format!(
-                "an epoch would have {batches} batches, fewer than guard_window = {window}; give \
-                 batches_per_epoch, or take a smaller window or smaller batches"
-            )));
-        }
-        Ok(batches / window * window)
-    }
 }
 
 /// The most batches, up to `limit`, of `size` rows with no identity twice in one.
@@ -336,56 +306,6 @@ fn most_batches(counts: &[(u32, u64)], limit: u64, size: u64) -> u64 {
 
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-/// The weight of each language; 0 where it has nothing to draw.
-fn weights(index: &PairIndex, rule: &LanguageWeights) -> Result<Vec<f64>> {
-    match rule {
-        LanguageWeights::Uniform => Ok(vec![1.0; index.languages()]),
-        LanguageWeights::Power(exponent) => {
-            if !exponent.is_finite() {
-                return Err(Error::InvalidArgument(format!(
-                    "language_weights is the exponent {exponent}, expected a finite number"
-                )));
-            }
-            let weight = |rows: u64| {
-                if rows == 0 {
-                    0.0
-                } else {
-                    (rows as f64).powf(*exponent)
-                }
-            };
-            Ok(language_sizes(index).into_iter().map(weight).collect())
-        }
-        LanguageWeights::Explicit(weights) => {
-            explicit("language_weights", weights, index.languages())?;
-            Ok(weights.clone())
-        }
-    }
-}
-
-/// Refuses weights that are no weights.
-fn explicit(name: &str, weights: &[f64], languages: usize) -> Result<()> {
-    if weights.len() != languages {
-        return Err(Error::InvalidShape(format!(
-            "{name} has {} weights for {languages} languages",
-            weights.len(),
-        )));
-    }
-    if let Some(language) =
-        (0..languages).find(|&one| !(weights[one].is_finite() && weights[one] >= 0.0))
-    {
-        return Err(Error::InvalidArgument(format!(
-            "the weight of language {language} is {}, expected 0 or more",
-            weights[language]
-        )));
-    }
-    if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(Error::InvalidArgument(
-            "every language has weight 0; give at least one a weight above 0".into(),
-        ));
-    }
-    Ok(())
 }
 
 /// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.

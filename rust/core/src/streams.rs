@@ -14,6 +14,7 @@ pub(crate) enum Stream {
     Pass = 4,
     Packing = 5,
     Substitute = 6,
+    Deal = 7,
 }
 
 /// Hashes the streams of one epoch apart.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use hybrid_fast_core::Error;
 use hybrid_fast_core::epoch::Epoch;
+use hybrid_fast_core::epoch_length::epoch_length;
 use hybrid_fast_core::mixture::Mixing;
 use hybrid_fast_core::packing::Guard;
 use hybrid_fast_core::plan::{self, Config, Cross, IdentityKind, LanguageWeights, Unit};
@@ -39,6 +40,14 @@ fn choice<T: Copy>(name: &str, value: &str, known: &[(&str, T)]) -> PyResult<T> 
                 names.join(", ")
             )))
         })
+}
+
+fn rule(exponent: Option<f64>, weights: Option<Vec<f64>>) -> LanguageWeights {
+    match (exponent, weights) {
+        (Some(exponent), _) => LanguageWeights::Power(exponent),
+        (None, Some(weights)) => LanguageWeights::Explicit(weights),
+        (None, None) => LanguageWeights::Uniform,
+    }
 }
 
 /// α over time from (first batch, α at the start, α at the end) of its pieces.
@@ -86,11 +95,7 @@ impl Plan {
             mixing: choice("mixing", mixing, &rules)?,
             unit: choice("unit", unit, &[("batch", Unit::Batch), ("row", Unit::Row)])?,
             cross: choice("cross", cross, &crosses)?,
-            language_weights: match (exponent, weights) {
-                (Some(exponent), _) => LanguageWeights::Power(exponent),
-                (None, Some(weights)) => LanguageWeights::Explicit(weights),
-                (None, None) => LanguageWeights::Uniform,
-            },
+            language_weights: rule(exponent, weights),
             mono_weights,
             batches_per_epoch,
             guard: Guard {
@@ -107,6 +112,46 @@ impl Plan {
             inner,
             latest: Mutex::new(None),
         })
+    }
+
+    /// Batches of an epoch under a configuration that need not be drawable.
+    #[staticmethod]
+    #[pyo3(signature = (index, *, batch_size, exponent, weights, batches_per_epoch, guard_window))]
+    fn epoch_length(
+        py: Python<'_>,
+        index: &PairIndex,
+        batch_size: usize,
+        exponent: Option<f64>,
+        weights: Option<Vec<f64>>,
+        batches_per_epoch: Option<u64>,
+        guard_window: u64,
+    ) -> PyResult<u64> {
+        let (rule, index) = (rule(exponent, weights), Arc::clone(&index.inner));
+        enter(py, None, move |_| {
+            let weights = hybrid_fast_core::weights::weights(&index, &rule)?;
+            epoch_length(
+                &index,
+                &weights,
+                batch_size,
+                batches_per_epoch,
+                guard_window,
+            )
+        })
+    }
+
+    /// The batch of each step of an epoch that a rank takes, `world_size` batches a step.
+    fn dealt<'py>(
+        &self,
+        py: Python<'py>,
+        epoch: u64,
+        start: u64,
+        stop: u64,
+        world_size: u32,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        let dealt = enter(py, None, |_| {
+            Ok(self.of_epoch(epoch)?.deal(start..stop, world_size))
+        })?;
+        Ok(dealt.into_pyarray(py))
     }
 
     /// The same plan with another α over time.
