@@ -95,8 +95,10 @@ impl Board<'_> {
         let class = self.class(one);
         let length = class.len();
         let start = one as usize - class.start;
+        // Neighbours often stand in one batch: partners come from all over the class.
+        let stride = (length / (PARTNERS + 1)).max(1);
         for step in 1..length.min(PARTNERS + 1) {
-            let partner = class.start + (start + step) % length;
+            let partner = class.start + (start + step * stride) % length;
             let other = slot_of[partner];
             let there = other as usize;
             if other != u32::MAX && there / self.size == slot / self.size {
