@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from .sampler import (
         Batch,
         CappedEpochs,
+        Exposure,
         ExposureMatched,
         HybridBatchSampler,
         Simulation,
+        exposure,
         simulate,
     )
     from .searching import SearchResult, merge, search
@@ -49,6 +51,7 @@ _HOME = {
     "EncoderConfig": "config",
     "Evaluation": "evaluation",
     "EvaluationConfig": "config",
+    "Exposure": "sampler",
     "ExposureMatched": "sampler",
     "HybridBatchSampler": "sampler",
     "HybridFastError": "errors",
@@ -64,6 +67,7 @@ _HOME = {
     "Tier": "config",
     "TrainConfig": "config",
     "evaluate": "evaluation",
+    "exposure": "sampler",
     "load_corpus": "corpus",
     "measure": "measures",
     "measure_run": "measures",
@@ -84,6 +88,7 @@ __all__ = [
     "EncoderConfig",
     "Evaluation",
     "EvaluationConfig",
+    "Exposure",
     "ExposureMatched",
     "HybridBatchSampler",
     "HybridFastError",
@@ -100,6 +105,7 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "evaluate",
+    "exposure",
     "load_corpus",
     "measure",
     "measure_run",

@@ -19,6 +19,7 @@ __all__ = [
     "Plan",
     "StateMismatch",
     "__version__",
+    "audit_plan",
     "fingerprint",
     "id_rows",
     "language_sizes",
@@ -113,6 +114,15 @@ class PairIndex:
     ]: ...
     def identities(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 
+def audit_plan(
+    plan: Plan,
+    epoch: int,
+    batches: int,
+    marks: int,
+    guard_window: int = 1,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]: ...
 def language_sizes(index: PairIndex) -> tuple[list[int], list[int]]: ...
 
 @final

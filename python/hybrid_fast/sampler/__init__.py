@@ -6,15 +6,20 @@ from .._core import STREAM_VERSION
 from .batch import Batch
 from .capped_epochs import CappedEpochs
 from .exposure_matching import ExposureMatched
+from .ledger import Exposure
+from .mix import Mix
 from .sampler import HybridBatchSampler
-from .simulation import Simulation, simulate
+from .simulation import Simulation, exposure, simulate
 
 __all__ = [
     "STREAM_VERSION",
     "Batch",
     "CappedEpochs",
+    "Exposure",
     "ExposureMatched",
     "HybridBatchSampler",
+    "Mix",
     "Simulation",
+    "exposure",
     "simulate",
 ]

@@ -7,10 +7,11 @@
 //!
 //! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
 //! `configuration`, `streams` → `layout` → `thinning`, `sizes` → `shaping` (checks the data, decides
-//! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan`.
+//! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan` → `audit`.
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
+pub mod audit;
 mod blocks;
 mod configuration;
 pub mod epoch;

@@ -14,7 +14,7 @@ mod searching;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
-    use super::audit::language_sizes;
+    use super::audit::{audit_plan, language_sizes};
     #[pymodule_export]
     use super::error::{
         HybridFastError, InfeasiblePlan, InvalidArgument, InvalidShape, NotANumber, NotSupported,
