@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import audit_plan
+from ..errors import InfeasiblePlan
 from ..progress import Progress
 from .checks import GUARDS, whole
 from .ledger import Exposure
 from .mix import Mix
-from .naming import frequent_text
+from .naming import frequent_text, named
 from .sampler import HybridBatchSampler
 
 _MARKS = 1000
@@ -196,7 +197,10 @@ def _counts(
     sampler: HybridBatchSampler, epoch: int, batches: int, threads: int | None, progress: Progress | None
 ) -> dict[str, Any]:
     threads = None if threads is None else whole("threads", threads, 1, 2**16)
-    return audit_plan(sampler._plan, epoch, batches, _MARKS, threads=threads, progress=progress)
+    try:
+        return audit_plan(sampler._plan, epoch, batches, _MARKS, threads=threads, progress=progress)
+    except InfeasiblePlan as error:
+        raise InfeasiblePlan(named(str(error), sampler.index.languages)) from None
 
 
 def _exposure(sampler: HybridBatchSampler, batches: int, counts: dict[str, Any]) -> Exposure:

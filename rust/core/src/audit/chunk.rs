@@ -9,9 +9,12 @@ use super::coverage::{Divisor, Places};
 use super::deviation::Run;
 use super::recount::Recount;
 use crate::epoch::{Batches, Epoch};
-use crate::pairs::PairIndex;
+use crate::pairs::{Key, Pair, PairIndex};
 use crate::plan::{Cross, Plan, Unit};
 use crate::{Error, Result};
+
+/// What must not come twice.
+const KEYS: [Key; 3] = [Key::Group, Key::Query, Key::Passage];
 
 /// What all chunks have in common.
 #[derive(Debug)]
@@ -169,24 +172,27 @@ fn repeated(counting: &Counting<'_>, batches: &Batches) -> [u64; 3] {
     let window = counting.size * counting.window;
     let mut tables = [(); 3].map(|()| Recount::new(window));
     let mut repeated = [0; 3];
-    let rows = batches
+    let pairs: Vec<Pair> = batches
         .pair
         .iter()
-        .zip(&batches.group)
-        .zip(&batches.passage_language);
-    for (row, ((&pair, &group), &language)) in rows.enumerate() {
-        if row % window == 0 {
-            tables.iter_mut().for_each(Recount::start);
-        }
-        let query = by.divide(pair as u64) as u32;
-        let passage = passage_cell(index, query, language as u32);
-        let identities = [
-            group as u32,
-            index.query_identity(query),
-            index.passage_identity(passage),
-        ];
-        for ((table, sum), identity) in tables.iter_mut().zip(&mut repeated).zip(identities) {
-            *sum += u64::from(table.again(identity));
+        .zip(&batches.passage_language)
+        .map(|(&id, &language)| {
+            let query_cell = by.divide(id as u64) as u32;
+            Pair {
+                query_cell,
+                passage_cell: passage_cell(index, query_cell, language as u32),
+            }
+        })
+        .collect();
+    let mut identities = Vec::with_capacity(pairs.len());
+    for ((key, table), sum) in KEYS.into_iter().zip(&mut tables).zip(&mut repeated) {
+        identities.clear();
+        index.keys_into(key, &pairs, &mut identities);
+        for together in identities.chunks(window) {
+            table.start();
+            for &identity in together {
+                *sum += u64::from(table.again(identity));
+            }
         }
     }
     repeated

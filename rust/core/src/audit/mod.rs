@@ -207,6 +207,9 @@ pub fn audit(
             places.push(counted.places);
         }
         coverage.add(&places, &threads);
+        if !tick(planned as usize, batches as usize) {
+            return Err(Error::Interrupted);
+        }
     }
     let seen = coverage.seen(index);
     Ok(Audit {
