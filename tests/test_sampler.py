@@ -458,7 +458,6 @@ def test_refusals_name_what_is_missing():
     index = full(2, 40)
     refused(NotSupported, "schedule", index, 5, lambda step: 0.5)
     refused(NotSupported, "schedule", index, 5, "linear")
-    refused(NotSupported, "hard_negatives", index, 5, hard_negatives=[[1]])
     refused(NotSupported, "rank", index, 5, scope="rank")
     refused(NotSupported, "guard_window", index, 5, guard_window=4)
     refused(InvalidArgument, "scope", index, 5, scope="node")

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
         Tier,
         TrainConfig,
     )
-    from .corpus import Corpus, load_corpus
+    from .corpus import Corpus, HardNegatives, identities, load_corpus
     from .errors import HybridFastError
     from .evaluation import Evaluation, evaluate
     from .measures import Measures, measure, measure_run
+    from .mining import mine_negatives
     from .pairs import PairIndex
     from .ranking import Ranks, ranks, topk
     from .reporting import report
@@ -53,6 +54,7 @@ _HOME = {
     "EvaluationConfig": "config",
     "Exposure": "sampler",
     "ExposureMatched": "sampler",
+    "HardNegatives": "corpus",
     "HybridBatchSampler": "sampler",
     "HybridFastError": "errors",
     "LossConfig": "config",
@@ -68,10 +70,12 @@ _HOME = {
     "TrainConfig": "config",
     "evaluate": "evaluation",
     "exposure": "sampler",
+    "identities": "corpus",
     "load_corpus": "corpus",
     "measure": "measures",
     "measure_run": "measures",
     "merge": "searching",
+    "mine_negatives": "mining",
     "ranks": "ranking",
     "report": "reporting",
     "search": "searching",
@@ -90,6 +94,7 @@ __all__ = [
     "EvaluationConfig",
     "Exposure",
     "ExposureMatched",
+    "HardNegatives",
     "HybridBatchSampler",
     "HybridFastError",
     "LossConfig",
@@ -106,10 +111,12 @@ __all__ = [
     "__version__",
     "evaluate",
     "exposure",
+    "identities",
     "load_corpus",
     "measure",
     "measure_run",
     "merge",
+    "mine_negatives",
     "ranks",
     "report",
     "search",

@@ -20,13 +20,16 @@ __all__ = [
     "StateMismatch",
     "__version__",
     "audit_plan",
+    "cell_columns",
     "fingerprint",
     "id_rows",
     "language_sizes",
     "measure",
+    "near_duplicate_clusters",
     "ranks",
     "score_positives",
     "search",
+    "take_negatives",
     "topk",
 ]
 
@@ -84,6 +87,25 @@ def measure(
     ranks: NDArray[np.float64],
     grades: NDArray[np.int64] | None = None,
 ) -> list[NDArray[np.float64]]: ...
+def near_duplicate_clusters(
+    codes: NDArray[np.uint32],
+    indptr: NDArray[np.int64],
+    gram: int,
+    threshold: float,
+    progress: Progress | None = None,
+) -> NDArray[np.int64]: ...
+def take_negatives(
+    indptr: NDArray[np.int64],
+    passages: NDArray[np.int64],
+    identities: NDArray[np.int64],
+    languages: NDArray[np.int16] | None,
+    query: NDArray[np.int64],
+    identity: NDArray[np.int64],
+    language: NDArray[np.int16],
+    width: int,
+    count: int,
+) -> NDArray[np.int64]: ...
+def cell_columns(index: PairIndex) -> list[NDArray[np.int64]]: ...
 
 @final
 class PairIndex:

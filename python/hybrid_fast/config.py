@@ -102,8 +102,19 @@ class SamplerConfig:
     exposure-matched:0.5 (rows per language as at that mono_ratio)."""
     guard: tuple[Literal["group", "query", "passage"], ...] = ("group", "query", "passage")
     """What must not come twice in one batch."""
+    identities: tuple[Literal["given", "text", "normalised", "near-duplicate"], ...] = ("given",)
+    """What makes passages or questions equal to the guard: as the corpus gives them, equal text, equal
+    text but for case, blanks and punctuation, near-duplicate passages; several join what any joins."""
+    hard_negatives: Path | None = None
+    """File of hard negatives (JSON Lines, TSV or npz: a query id, passage ids); default: none."""
+    negatives_per_query: int = 1
+    """Hard negatives of each pair."""
+    negatives_language: Literal["any", "passage"] = "any"
+    """Languages of hard negatives: any, or that of the pair's passage."""
 
     def __post_init__(self) -> None:
+        _require(self.negatives_per_query >= 1, "negatives_per_query", self.negatives_per_query, "1 or more")
+        _require(len(self.identities) > 0, "identities", self.identities, "at least one rule")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         _require(0.0 <= self.mono_ratio <= 1.0, "mono_ratio", self.mono_ratio, "between 0 and 1")
 

@@ -12,7 +12,7 @@ from ._core import PairIndex as CoreIndex
 from .errors import InvalidArgument, InvalidShape
 
 if TYPE_CHECKING:
-    from .corpus import Corpus
+    from .corpus import Corpus, Identities
 
 _MOST_LANGUAGES = 2**15 - 1
 
@@ -86,17 +86,27 @@ class PairIndex:
         return cls(core, names)
 
     @classmethod
-    def from_corpus(cls, corpus: Corpus) -> PairIndex:
-        """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``."""
+    def from_corpus(cls, corpus: Corpus, identities: str | Sequence[str] | Identities = "given") -> PairIndex:
+        """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``.
+
+        Args:
+            corpus: what is drawn from.
+            identities: what the guard keeps apart: ``given`` (as the corpus has them), ``text``,
+                ``normalised``, ``near-duplicate``, several of these, or what
+                :func:`hybrid_fast.corpus.corpus_identities` returned.
+        """
+        from .corpus import corpus_identities
+
         cells = corpus.cells
+        same = corpus_identities(corpus, identities)
         return cls.from_columns(
             cells.group,
             cells.language,
             cells.query,
             cells.passage,
             languages=corpus.languages,
-            passage_identity=cells.passage_identity,
-            query_identity=cells.query_identity,
+            passage_identity=same.passage,
+            query_identity=same.query,
         )
 
     @property

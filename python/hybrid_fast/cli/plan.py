@@ -40,19 +40,19 @@ def plan(
     """
     from ..corpus import load_sources
     from ..errors import ConfigError
-    from ..pairs import PairIndex
-    from ..sampler import HybridBatchSampler, simulate
+    from ..sampler import HybridBatchSampler, index_and_negatives, simulate
     from .console import console, progress_bars
 
     sources = (*config.sources, *(_source(item) for item in source))
     if not sources:
         raise ConfigError("no source is named; give --source NAME (for instance demo) or a --config file")
     corpus = load_sources(sources, hold_out=config.hold_out)
+    index, negatives = index_and_negatives(corpus, config.sampler)
     with warnings.catch_warnings():
         # The tables name frequent identities.
         warnings.simplefilter("ignore", UserWarning)
         sampler = HybridBatchSampler.from_config(
-            PairIndex.from_corpus(corpus), config.sampler, seed=config.seed
+            index, config.sampler, seed=config.seed, hard_negatives=negatives
         )
     with progress_bars() as bars:
         task = bars.add_task("Drawing batches", total=None)

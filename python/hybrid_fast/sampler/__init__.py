@@ -5,9 +5,11 @@ from __future__ import annotations
 from .._core import STREAM_VERSION
 from .batch import Batch
 from .capped_epochs import CappedEpochs
+from .configured import index_and_negatives
 from .exposure_matching import ExposureMatched
 from .ledger import Exposure
 from .mix import Mix
+from .negatives import PairWithNegatives
 from .sampler import HybridBatchSampler
 from .simulation import Simulation, exposure, simulate
 
@@ -19,7 +21,9 @@ __all__ = [
     "ExposureMatched",
     "HybridBatchSampler",
     "Mix",
+    "PairWithNegatives",
     "Simulation",
     "exposure",
+    "index_and_negatives",
     "simulate",
 ]

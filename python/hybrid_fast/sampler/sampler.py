@@ -18,13 +18,14 @@ import numpy as np
 
 from .._core import STREAM_VERSION, Plan
 from ..config import SamplerConfig
-from ..corpus import normalise_language
+from ..corpus import HardNegatives, normalise_language
 from ..errors import InfeasiblePlan, InvalidArgument, NotSupported, StateMismatch
 from ..pairs import PairIndex
 from ..progress import Progress
 from .batch import Batch
 from .checks import GUARDS, guard_names, ratio, whole
 from .naming import frequent_text, named
+from .negatives import NegativeLanguage, Negatives, PairWithNegatives
 from .weights import LanguageWeights, resolve_weights
 
 _ROWS_AT_ONCE = 2**16
@@ -54,7 +55,11 @@ class HybridBatchSampler:
         batches_per_epoch: length of an epoch; default: Σ over languages of ⌊cells with a drawable
             query / batch_size⌋, whatever α.
         guard: what must not come twice in a batch; leave one out to switch it off.
-        hard_negatives: not built yet.
+        hard_negatives: for each query row, passage rows that do not answer it, best first: an int array
+            [queries, n] with −1 for none, a mapping, a pair (indptr, rows) or :class:`HardNegatives`. A row
+            takes the first whose identity is neither a positive nor a taken negative of the global batch.
+        negatives_per_query: hard negatives a row; −1 (masked) where its list is used up.
+        negatives_language: ``any``, or ``passage``: only those in the language of the row's passage.
         scope: ``step``: the global batch is guarded, then sliced over the ranks.
         rank: the rank whose slice is returned.
         world_size: number of ranks; must divide ``batch_size``. The stream is the same for any.
@@ -78,19 +83,19 @@ class HybridBatchSampler:
         language_weights: LanguageWeights = "uniform",
         batches_per_epoch: int | None = None,
         guard: Sequence[str] = GUARDS,
-        hard_negatives: object = None,
+        hard_negatives: Any = None,
         scope: str = "step",
         rank: int = 0,
         world_size: int = 1,
         seed: int = 13,
         guard_window: int | None = None,
+        negatives_per_query: int = 1,
+        negatives_language: NegativeLanguage = "any",
     ) -> None:
         if not isinstance(index, PairIndex):
             raise TypeError(f"index is {type(index).__name__}, expected a PairIndex")
         if callable(mono_ratio) or isinstance(mono_ratio, str):
             raise NotSupported("a schedule of mono_ratio is not built yet; give a number from 0 to 1")
-        if hard_negatives is not None:
-            raise NotSupported("hard_negatives is not built yet; leave it None")
         if guard_window is not None:
             raise NotSupported("guard_window is not built yet; leave it None")
         if scope == "rank":
@@ -139,6 +144,11 @@ class HybridBatchSampler:
             raise InfeasiblePlan(named(str(error), index.languages)) from None
         settings: list[object] = [self.batch_size, self.mono_ratio, mixing, unit, cross, *weights]
         settings += [len(self._plan), self.guard, self.seed, index.languages]
+        self.negatives = None
+        if hard_negatives is not None:
+            per_query = whole("negatives_per_query", negatives_per_query, 1, 2**16)
+            self.negatives = Negatives(index, HardNegatives.of(hard_negatives), per_query, negatives_language)
+            settings.append(self.negatives.fingerprint)
         self._digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         self._epoch = 0
         self._position = 0
@@ -147,8 +157,19 @@ class HybridBatchSampler:
         self._warn_frequent()
 
     @classmethod
-    def from_config(cls, index: PairIndex, config: SamplerConfig, *, seed: int) -> HybridBatchSampler:
-        """Return the sampler of a configuration; its language weights may name any code of a language."""
+    def from_config(
+        cls, index: PairIndex, config: SamplerConfig, *, seed: int, hard_negatives: Any = None
+    ) -> HybridBatchSampler:
+        """Return the sampler of a configuration; its language weights may name any code of a language.
+
+        Where the configuration names a file of hard negatives, give what
+        :func:`~hybrid_fast.sampler.index_and_negatives` makes of it.
+        """
+        if config.hard_negatives is not None and hard_negatives is None:
+            raise InvalidArgument(
+                f"the configuration names hard negatives, {config.hard_negatives}; read them for the "
+                "corpus and give them as hard_negatives"
+            )
         weights = config.language_weights
         if isinstance(weights, dict):
             weights = {normalise_language(code): weight for code, weight in weights.items()}
@@ -161,6 +182,9 @@ class HybridBatchSampler:
             cross=config.cross,
             language_weights=weights,
             guard=config.guard,
+            hard_negatives=hard_negatives,
+            negatives_per_query=config.negatives_per_query,
+            negatives_language=config.negatives_language,
             seed=seed,
         )
 
@@ -200,6 +224,7 @@ class HybridBatchSampler:
             passage=many.passage[0],
             query_language=many.query_language[0],
             passage_language=many.passage_language[0],
+            negatives=None if many.negatives is None else many.negatives[0],
         )
 
     def batches(
@@ -208,7 +233,8 @@ class HybridBatchSampler:
         """Return batches ``start`` to ``stop`` (not included) in one call.
 
         Returns:
-            ``is_mono`` bool [n] ([n, b] when rows are drawn by kind), the others [n, b].
+            ``is_mono`` bool [n] ([n, b] when rows are drawn by kind), ``negatives`` [n, b, negatives a
+            row], the others [n, b].
 
         Raises:
             IndexError: the range is not within the epoch.
@@ -221,6 +247,7 @@ class HybridBatchSampler:
             passage=columns["passage"],
             query_language=columns["query_language"],
             passage_language=columns["passage_language"],
+            negatives=columns.get("negatives"),
         )
 
     def __len__(self) -> int:
@@ -228,7 +255,10 @@ class HybridBatchSampler:
         return len(self._plan)
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the pair ids of each batch, from the loaded position once, then from 0."""
+        """Yield the pair ids of each batch, from the loaded position once, then from 0.
+
+        With hard negatives each id is a :class:`PairWithNegatives`, an int that carries them.
+        """
         start = self._position = self._resume_at
         self._walk += 1
         return self._hand_out(start, self._walk)
@@ -241,8 +271,10 @@ class HybridBatchSampler:
         step = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
         for first in range(start, len(self), step):
             last = min(first + step, len(self))
-            pairs = self._columns(first, last, None, epoch)["pair"]
-            for offset, row in enumerate(pairs.tolist()):
+            columns = self._columns(first, last, None, epoch)
+            for offset, row in enumerate(columns["pair"].tolist()):
+                if "negatives" in columns:
+                    row = PairWithNegatives.batch(row, columns["negatives"][offset].tolist())
                 if walk == self._walk and epoch == self._epoch:
                     self._position = first + offset + 1
                 yield row
@@ -311,12 +343,14 @@ class HybridBatchSampler:
             columns = self._plan.batches(self._epoch if epoch is None else epoch, start, stop, progress)
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), self.index.languages)) from None
+        if self.negatives is not None:  # over the global batch, before a rank takes its slice
+            columns["negatives"] = self.negatives.take(columns, self.batch_size)
         share = self.batch_size // self.world_size
         mine = slice(self.rank * share, (self.rank + 1) * share)
         for name, column in columns.items():
             if name == "substitutes" or (name == "is_mono" and self.unit == "batch"):
                 continue
-            columns[name] = column.reshape(stop - start, self.batch_size)[:, mine]
+            columns[name] = column.reshape(stop - start, self.batch_size, *column.shape[1:])[:, mine]
         return columns
 
     def _warn_frequent(self) -> None:

@@ -10,10 +10,10 @@ from torch.utils.data import Dataset
 
 from ..corpus import Corpus
 from ..pairs import PairIndex
-from ..sampler import HybridBatchSampler
+from ..sampler import HybridBatchSampler, PairWithNegatives
 
-Pair = tuple[str, str]
-"""Texts of a query and its passage."""
+Pair = tuple[str, ...]
+"""Texts of a query, its passage and, behind them, its hard negatives."""
 
 
 class TrainingBatches:
@@ -71,9 +71,14 @@ class PairTexts(Dataset[Pair]):
         return self.__getitems__([pair_id])[0]
 
     def __getitems__(self, pair_ids: Sequence[int]) -> list[Pair]:
-        """Return the texts of a batch in one go."""
+        """Return the texts of a batch in one go; masked negatives are left out."""
         _, queries, passages, _, _ = self.index.pairs(np.asarray(pair_ids, dtype=np.int64))
+        asked, held = self.corpus.queries.texts, self.corpus.passages.texts
         return [
-            (self.corpus.queries.texts[query], self.corpus.passages.texts[passage])
-            for query, passage in zip(queries.tolist(), passages.tolist(), strict=True)
+            (asked[query], held[passage], *(held[row] for row in _negatives(pair) if row >= 0))
+            for pair, query, passage in zip(pair_ids, queries.tolist(), passages.tolist(), strict=True)
         ]
+
+
+def _negatives(pair: int) -> tuple[int, ...]:
+    return pair.negatives if isinstance(pair, PairWithNegatives) else ()

@@ -16,9 +16,8 @@ from ..config import TrainConfig, digest, from_mapping, load, to_mapping
 from ..corpus import load_source, load_sources
 from ..encoder import load_encoder, quiet, save_encoder
 from ..errors import ConfigError, RunError
-from ..pairs import PairIndex
 from ..progress import Progress
-from ..sampler import HybridBatchSampler
+from ..sampler import HybridBatchSampler, index_and_negatives
 from .batches import PairTexts, TrainingBatches
 from .card import model_card
 from .certificate import certify
@@ -52,9 +51,9 @@ def train(
     an uninterrupted one; without checkpoints it starts again.
 
     Training is AdamW with the trainer's defaults (no weight decay on biases and norms, gradient
-    norm clipped at 1), a linear warm-up, and one batch a step. The corpus's passages are the
-    in-batch negatives; with a guard switched off, equal passages in a batch count against each
-    other.
+    norm clipped at 1), a linear warm-up, and one batch a step. The batch's passages are its
+    negatives, with hard ones where ``sampler.hard_negatives`` names a file; with a guard switched
+    off, equal passages in a batch count against each other.
 
     Args:
         config: a configuration, its mapping, or the path of a TOML file.
@@ -70,8 +69,8 @@ def train(
         ModelError: the encoder cannot be opened.
         CorpusError: a source cannot be read.
         InfeasiblePlan: a stratum is too small for a batch.
-        RunError: the folder holds another run, a held-out language would be drawn, or the loss is
-            not finite.
+        RunError: the folder holds another run, a held-out language would be drawn, a batch has no hard
+            negative though the loss needs one, or the loss is not finite.
         OSError: the folder cannot be written.
     """
     config = resolve(config)
@@ -81,21 +80,23 @@ def train(
         return folder
     with reproducible(config.threads), quiet():
         corpus = load_sources(config.sources, hold_out=config.hold_out)
-        index = PairIndex.from_corpus(corpus)
+        index, negatives = index_and_negatives(corpus, config.sampler)
+        options: dict[str, Any] = {"seed": config.seed, "hard_negatives": negatives}
         plan = certify(
-            HybridBatchSampler.from_config(index, config.sampler, seed=config.seed),
+            HybridBatchSampler.from_config(index, config.sampler, **options),
             corpus,
             config.steps,
             hold_out=config.hold_out,
             evaluations={item.name: load_source(item.source) for item in config.evaluations},
         )
+        _check_negatives(config, plan)
         model = load_encoder(config.encoder)
         # Only now, so that a mistake in the configuration leaves no folder behind.
         write_text(folder / "config.json", _json(to_mapping(config)))
         write_text(folder / "environment.json", _json(environment(config.threads)))
         write_text(folder / "plan.json", _json(plan))
         run = _Run(config, folder, evaluate, progress)
-        sampler = HybridBatchSampler.from_config(index, config.sampler, seed=config.seed)
+        sampler = HybridBatchSampler.from_config(index, config.sampler, **options)
         run.train(model, PairTexts(index, corpus), sampler)
         if save_model:
             save_encoder(model, folder / "model", card=model_card(config, plan))
@@ -177,15 +178,25 @@ class _Run:
 
 
 def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:
-    if config.loss.denominator == "own":
+    if config.loss.denominator == "own" and config.sampler.hard_negatives is None:
         raise ConfigError(
-            "loss.denominator is 'own', which needs hard negatives, and no source has any; use 'in-batch'"
+            "loss.denominator is 'own', which needs hard negatives; name a file of them as "
+            "sampler.hard_negatives, or use 'in-batch'"
         )
     if config.evaluations and evaluate is None:
         warnings.warn(
             "evaluations are configured, but train() was given no evaluate function, so nothing is measured; "
             "pass evaluate=hybrid_fast.evaluation.callback.make_callback(config)",
             stacklevel=3,
+        )
+
+
+def _check_negatives(config: TrainConfig, plan: Mapping[str, Any]) -> None:
+    bare = plan.get("negatives", {}).get("batches_without", 0)
+    if config.loss.denominator == "own" and bare:
+        raise RunError(
+            f"{bare} of {config.steps} batches have no hard negative, and loss.denominator is 'own'; mine "
+            "longer lists for more queries, or use 'in-batch'"
         )
 
 

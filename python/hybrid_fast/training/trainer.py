@@ -21,7 +21,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from ..config import TrainConfig
-from ..encoder import pad, tokenize
+from ..encoder import Role, pad, tokenize
 from ..errors import RunError
 from ..losses import InfoNCELoss
 from .batches import Pair, PairTexts, TrainingBatches
@@ -34,7 +34,10 @@ WEIGHTS = "weights.safetensors"
 
 
 class PairCollator:
-    """Tokenises the queries and passages of a batch, each side with its own prefix and length."""
+    """Tokenises the queries and passages of a batch, each side with its own prefix and length.
+
+    The hard negatives of all its pairs are one more column, of as many rows as there are.
+    """
 
     valid_label_columns: tuple[str, ...] = ()
 
@@ -43,13 +46,16 @@ class PairCollator:
 
     def __call__(self, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
         """Return the tensors of a batch, named by side (``query_input_ids`` …)."""
-        queries, passages = zip(*pairs, strict=True)
+        columns: dict[str, tuple[list[str], Role]] = {
+            "query": ([pair[0] for pair in pairs], "query"),
+            "passage": ([pair[1] for pair in pairs], "passage"),
+            "negative": ([text for pair in pairs for text in pair[2:]], "passage"),
+        }
         batch = {}
-        rows = range(len(pairs))
-        for key, value in pad(self.model, tokenize(self.model, queries, "query"), rows).items():
-            batch[f"query_{key}"] = value
-        for key, value in pad(self.model, tokenize(self.model, passages, "passage"), rows).items():
-            batch[f"passage_{key}"] = value
+        for name, (texts, role) in columns.items():
+            if texts:
+                tokens = pad(self.model, tokenize(self.model, texts, role), range(len(texts)))
+                batch.update({f"{name}_{key}": value for key, value in tokens.items()})
         return batch
 
 

@@ -8,6 +8,7 @@
 //! Data flows one way. Which rows make a batch: `pairs`, `mixture`, `permutation`, `packing` →
 //! `configuration`, `streams` → `layout` → `thinning`, `sizes` → `shaping` (checks the data, decides
 //! passes and blocks), `blocks` (rows packed under the guard) → `epoch` → `plan` → `audit`.
+//! Beside them: `near_duplicates` (which passages count as one), `negatives` (hard negatives of a batch).
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
@@ -21,6 +22,8 @@ mod layout;
 pub mod matrix;
 pub mod metrics;
 pub mod mixture;
+pub mod near_duplicates;
+pub mod negatives;
 pub mod packing;
 pub mod pairs;
 pub mod permutation;

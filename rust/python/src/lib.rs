@@ -5,6 +5,8 @@ mod audit;
 mod door;
 mod error;
 mod measures;
+mod near_duplicates;
+mod negatives;
 mod pairs;
 mod ranking;
 mod sampler;
@@ -22,6 +24,10 @@ mod _core {
     };
     #[pymodule_export]
     use super::measures::measure;
+    #[pymodule_export]
+    use super::near_duplicates::near_duplicate_clusters;
+    #[pymodule_export]
+    use super::negatives::{cell_columns, take_negatives};
     #[pymodule_export]
     use super::pairs::PairIndex;
     #[pymodule_export]
