@@ -56,7 +56,7 @@ class GainController:
         InvalidArgument: a value outside its range.
     """
 
-    limit = 4.0
+    limit = 3.0
     """Bound of the weight: from there the share comes back within a few observations."""
 
     def __init__(
@@ -70,7 +70,9 @@ class GainController:
         self.rate = float(rate)
         self.window = whole("window", window, 1, 2**31)
         free = (ratio("mono_ratio", mono_ratio) - self.floor) / (1 - 2 * self.floor)
-        self._weight = _bounded(math.log(free / (1 - free)) if 0 < free < 1 else math.copysign(9, free - 0.5))
+        self._weight = _bounded(
+            math.log(free / (1 - free)) if 0 < free < 1 else math.copysign(GainController.limit, free - 0.5)
+        )
         self._seen: deque[tuple[int, float, float]] = deque(maxlen=self.window + 1)
 
     @property
@@ -116,7 +118,7 @@ class GainController:
             seen = [(int(step), float(mono), float(cross)) for step, mono, cross in state["seen"]]
             self._weight = _bounded(float(state["weight"]))
         except (KeyError, TypeError, ValueError):
-            raise StateMismatch("the controller's state is not one; give what state_dict() returned") from None
+            raise StateMismatch("this is no state of a controller; give what state_dict() returned") from None
         self._seen = deque(seen, maxlen=self.window + 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -79,6 +80,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         self.clock = clock
         self.loss_value = math.nan
         self.rate = 0.0
+        self.waited = 0.0
         super().__init__(
             model=model,
             args=training_arguments(config, checkpoints),
@@ -114,6 +116,13 @@ class HybridTrainer(SentenceTransformerTrainer):
             collate_fn=self.data_collator,
             generator=torch.Generator(),
         )
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the next batch, and remember how long it took: drawn, looked up and tokenised."""
+        start = time.perf_counter()
+        samples = super().get_batch_samples(*args, **kwargs)
+        self.waited = time.perf_counter() - start
+        return samples
 
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
         """Keep one bfloat16 copy of the weights for both sides of a batch."""
