@@ -74,9 +74,10 @@ def mine_negatives(
         ids = result.ids[start : start + _QUERIES_AT_ONCE]
         query = np.arange(start, start + len(ids))[:, None]
         positive = answers.hold(question[query], identity[ids])
-        keep = ~positive & (identity[ids] >= 0) & _first(identity[ids])
+        keep = ~positive & (identity[ids] >= 0)
         if same_language:
             keep &= corpus.passages.languages[ids] == corpus.queries.languages[query]
+        keep &= _first(np.where(keep, identity[ids], -1))
         keep &= np.cumsum(keep, axis=1) > skip_top
         if margin is not None:
             scores = result.scores[start : start + len(ids)]

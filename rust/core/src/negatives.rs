@@ -75,9 +75,9 @@ pub fn take(lists: &Lists<'_>, rows: &Rows<'_>, width: usize, count: usize) -> R
     let mut next = vec![0..0; width];
     for first in (0..n).step_by(width) {
         seen.clear();
-        for row in 0..width {
+        for (row, rest) in next.iter_mut().enumerate() {
             seen.insert(rows.identity[first + row]);
-            next[row] = list(lists, rows.query[first + row]);
+            *rest = list(lists, rows.query[first + row]);
         }
         for place in 0..count {
             for (row, rest) in next.iter_mut().enumerate() {
