@@ -13,9 +13,6 @@ use crate::pairs::{Key, Pair, PairIndex};
 use crate::plan::{Cross, Plan, Unit};
 use crate::{Error, Result};
 
-/// What must not come twice.
-const KEYS: [Key; 3] = [Key::Group, Key::Query, Key::Passage];
-
 /// What all chunks have in common.
 #[derive(Debug)]
 pub(super) struct Counting<'a> {
@@ -165,52 +162,65 @@ fn turns(counting: &Counting<'_>, is_mono: &[bool], strata: &[usize]) -> [Run; 2
     runs
 }
 
-/// Rows whose identities came before within the batches that are guarded together.
+/// Rows whose group, query identity and passage identity came before within the batches that are
+/// guarded together.
 fn repeated(counting: &Counting<'_>, batches: &Batches) -> [u64; 3] {
     let index = counting.index;
-    let by = Divisor::new(index.languages() as u64);
     let window = counting.size * counting.window;
-    let mut tables = [(); 3].map(|()| Recount::new(window));
-    let mut repeated = [0; 3];
-    let pairs: Vec<Pair> = batches
-        .pair
-        .iter()
-        .zip(&batches.passage_language)
-        .map(|(&id, &language)| {
-            let query_cell = by.divide(id as u64) as u32;
-            Pair {
-                query_cell,
-                passage_cell: passage_cell(index, query_cell, language as u32),
-            }
-        })
-        .collect();
-    let mut identities = Vec::with_capacity(pairs.len());
-    for ((key, table), sum) in KEYS.into_iter().zip(&mut tables).zip(&mut repeated) {
+    let mut table = Recount::new(window);
+    let mut all = |identities: &[u32]| -> u64 {
+        identities
+            .chunks(window)
+            .map(|one| table.repeated(one))
+            .sum()
+    };
+    let mut identities: Vec<u32> = batches.group.iter().map(|&group| group as u32).collect();
+    let groups = all(&identities);
+    // Where only rows of one group share an identity, different groups are enough.
+    let look = [Key::Query, Key::Passage].map(|key| groups > 0 || index.sharing(key).across_groups);
+    let pairs = if look.contains(&true) {
+        pairs(index, batches)
+    } else {
+        Vec::new()
+    };
+    let mut of = |key: Key, look: bool| {
+        if !look {
+            return 0;
+        }
         identities.clear();
         index.keys_into(key, &pairs, &mut identities);
-        for together in identities.chunks(window) {
-            table.start();
-            for &identity in together {
-                *sum += u64::from(table.again(identity));
-            }
-        }
-    }
-    repeated
+        all(&identities)
+    };
+    [groups, of(Key::Query, look[0]), of(Key::Passage, look[1])]
 }
 
-/// The cell of the same group in `language`: where cells are in order of groups and languages it is
-/// near by, else it is looked up.
-fn passage_cell(index: &PairIndex, cell: u32, language: u32) -> u32 {
-    let near = cell
-        .wrapping_add(language)
-        .wrapping_sub(index.language(cell));
-    if (near as usize) < index.cells()
-        && index.language(near) == language
-        && index.group(near) == index.group(cell)
-    {
-        return near;
-    }
-    index.sibling(cell, language as usize).unwrap_or(cell)
+/// The cells of every row. Where cells are in order of groups and languages, the passage's cell is
+/// near the query's, else it is looked up.
+fn pairs(index: &PairIndex, batches: &Batches) -> Vec<Pair> {
+    let by = Divisor::new(index.languages() as u64);
+    let passage_cell = |query_cell: u32, group: i64, from: i16, to: i16| {
+        if from == to {
+            return query_cell;
+        }
+        let near = query_cell.wrapping_add_signed(i32::from(to) - i32::from(from));
+        let found = (near as usize) < index.cells()
+            && index.language(near) == to as u32
+            && i64::from(index.group(near)) == group;
+        if found {
+            return near;
+        }
+        index.sibling(query_cell, to as usize).unwrap_or(query_cell)
+    };
+    let languages = batches.query_language.iter().zip(&batches.passage_language);
+    let rows = batches.pair.iter().zip(&batches.group).zip(languages);
+    rows.map(|((&id, &group), (&from, &to))| {
+        let query_cell = by.divide(id as u64) as u32;
+        Pair {
+            query_cell,
+            passage_cell: passage_cell(query_cell, group, from, to),
+        }
+    })
+    .collect()
 }
 
 fn hashes(batches: &Batches, size: usize) -> Vec<u8> {

@@ -1,4 +1,7 @@
-//! Whether a value came before, since the last time that one asked to start anew.
+//! How many values are equal to an earlier one.
+
+/// Spreads nearby values: 2⁶⁴ divided by the golden ratio.
+const MIXER: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A hash table that is emptied by counting up: an entry of an earlier stamp is none.
 #[derive(Debug)]
@@ -10,9 +13,9 @@ pub(super) struct Recount {
 }
 
 impl Recount {
-    /// Room for `values` values between two starts.
+    /// Room for `values` values at a time.
     pub(super) fn new(values: usize) -> Self {
-        let room = (4 * values).next_power_of_two().max(16);
+        let room = (8 * values).next_power_of_two().max(16);
         Self {
             entries: vec![0; room],
             shift: 64 - room.trailing_zeros(),
@@ -20,28 +23,32 @@ impl Recount {
         }
     }
 
-    /// Forgets every value; must be called before the first one.
-    pub(super) fn start(&mut self) {
+    /// How many of `values` are equal to an earlier one.
+    pub(super) fn repeated(&mut self, values: &[u32]) -> u64 {
         self.stamp = self.stamp.wrapping_add(1);
         if self.stamp == 0 {
             self.entries.fill(0);
             self.stamp = 1;
         }
+        values
+            .iter()
+            .map(|&value| u64::from(self.again(value)))
+            .sum()
     }
 
-    /// Whether `value` came since the start; from now on it did.
-    pub(super) fn again(&mut self, value: u32) -> bool {
-        let entry = u64::from(self.stamp) << 32 | u64::from(value);
-        let mut place =
-            (u64::from(value).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize;
+    #[inline]
+    fn again(&mut self, value: u32) -> bool {
+        let stamp = u64::from(self.stamp) << 32;
+        let entry = stamp | u64::from(value);
+        let mut place = (u64::from(value).wrapping_mul(MIXER) >> self.shift) as usize;
         loop {
             let there = self.entries[place];
-            if there == entry {
-                return true;
-            }
-            if there >> 32 != u64::from(self.stamp) {
+            if there < stamp {
                 self.entries[place] = entry;
                 return false;
+            }
+            if there == entry {
+                return true;
             }
             place = (place + 1) & (self.entries.len() - 1);
         }
@@ -62,12 +69,9 @@ mod tests {
         ) {
             let mut recount = Recount::new(30);
             for batch in batches {
-                recount.start();
-                let mut set = BTreeSet::new();
-                for value in batch {
-                    let value = value + far * (u32::MAX - 40);
-                    prop_assert_eq!(recount.again(value), !set.insert(value));
-                }
+                let values: Vec<u32> = batch.iter().map(|value| value + far * (u32::MAX - 40)).collect();
+                let set: BTreeSet<u32> = values.iter().copied().collect();
+                prop_assert_eq!(recount.repeated(&values), (values.len() - set.len()) as u64);
             }
         }
     }
@@ -75,10 +79,8 @@ mod tests {
     #[test]
     fn a_stamp_that_comes_round_again_forgets() {
         let mut recount = Recount::new(2);
-        recount.start();
-        assert!(!recount.again(7) && recount.again(7));
+        assert_eq!(recount.repeated(&[7, 7]), 1);
         recount.stamp = u32::MAX;
-        recount.start();
-        assert!(!recount.again(7) && recount.again(7));
+        assert_eq!(recount.repeated(&[7, 7]), 1);
     }
 }
