@@ -71,7 +71,7 @@ def test_weights_on_the_command_line(capsys):
 
 
 def falling(batches=6000):
-    """A mix that falls from all monolingual to none, one batch in six off."""
+    """A mix that falls from all monolingual to none, drawn batch by batch."""
     rng = np.random.default_rng(1)
     asked = 1 - (np.arange(batches) + 0.5) / batches
     kinds = rng.random(batches) < asked
@@ -87,9 +87,7 @@ def test_the_plot_fits_and_shows_the_shares(width):
     Console(file=file, width=width, force_terminal=False).print(mix_plot(mix, "batches", width))
     title, *lines = file.getvalue().splitlines()
     assert title.startswith("Share of")
-    lines = lines[
-        len(lines) - 6 - (len(lines) - next(n for n, one in enumerate(lines) if "100 %" in one) - 6) :
-    ]
+    lines = lines[next(n for n, one in enumerate(lines) if "100 %" in one) :]
     drawn = [line[6:] for line in lines[:6]]
     assert [line[:6] for line in lines[:6]] == ["100 % ", " " * 6, " " * 6, " 50 % ", " " * 6, "  0 % "]
     assert max(len(line) for line in drawn) <= width - 7
