@@ -111,14 +111,20 @@ def cell_columns(index: PairIndex) -> list[NDArray[np.int64]]: ...
 class PairIndex:
     def __new__(
         cls,
-        group: NDArray[np.int64],
-        language: NDArray[np.int64],
-        query: NDArray[np.int64],
-        passage: NDArray[np.int64],
-        query_identity: NDArray[np.int64] | None,
-        passage_identity: NDArray[np.int64] | None,
+        group: NDArray[np.integer[Any]],
+        language: NDArray[np.integer[Any]],
+        query: NDArray[np.integer[Any]],
+        passage: NDArray[np.integer[Any]],
+        query_identity: NDArray[np.integer[Any]] | None,
+        passage_identity: NDArray[np.integer[Any]] | None,
         languages: int,
     ) -> PairIndex: ...
+    def write(self, path: str, note: bytes) -> None: ...
+    @staticmethod
+    def open(path: str, verify: bool) -> tuple[PairIndex, bytes]: ...
+    def to_bytes(self, note: bytes) -> bytes: ...
+    @staticmethod
+    def from_bytes(bytes: bytes) -> tuple[PairIndex, bytes]: ...
     def __len__(self) -> int: ...
     @property
     def groups(self) -> int: ...

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod audit;
+mod columns;
 mod door;
 mod error;
 mod measures;
