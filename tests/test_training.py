@@ -122,7 +122,8 @@ def losses(folder: Path) -> list[float]:
 
 
 def without_seconds(path: Path) -> list[dict]:
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in read_rows(path)]
+    timed = ("seconds", "waiting", "sampling")
+    return [{key: value for key, value in row.items() if key not in timed} for row in read_rows(path)]
 
 
 def probe(model, step):
@@ -160,6 +161,9 @@ def test_a_run_learns_and_its_folder_is_complete(world, tmp_path, architecture):
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
     seconds = [row["seconds"] for row in read_rows(out / "train.jsonl")]
     assert seconds == sorted(seconds)
+    done = json.loads((out / "done.json").read_text())
+    assert 0 < done["sampling"] < done["waiting"] < done["seconds"]
+    assert all(0 <= row["sampling"] < row["waiting"] for row in read_rows(out / "train.jsonl"))
     metrics = read_rows(out / "metrics.jsonl")
     assert sorted({row["step"] for row in metrics}) == [0, 1, 2, 5, 10, 20, 40]
     assert all(row["pairs"] == 8 * row["step"] for row in metrics)

@@ -23,19 +23,25 @@ if TYPE_CHECKING:
         Tier,
         TrainConfig,
     )
-    from .corpus import Corpus, load_corpus
+    from .corpus import Corpus, HardNegatives, identities, load_corpus
     from .errors import HybridFastError
     from .evaluation import Evaluation, evaluate
     from .measures import Measures, measure, measure_run
+    from .mining import mine_negatives
     from .pairs import PairIndex
     from .ranking import Ranks, ranks, topk
     from .reporting import report
     from .sampler import (
         Batch,
         CappedEpochs,
+        Cosine,
+        Exposure,
         ExposureMatched,
         HybridBatchSampler,
+        Linear,
+        Piecewise,
         Simulation,
+        exposure,
         simulate,
     )
     from .searching import SearchResult, merge, search
@@ -45,11 +51,16 @@ if TYPE_CHECKING:
 _HOME = {
     "Batch": "sampler",
     "CappedEpochs": "sampler",
+    "Cosine": "sampler",
+    "Linear": "sampler",
+    "Piecewise": "sampler",
     "Corpus": "corpus",
     "EncoderConfig": "config",
     "Evaluation": "evaluation",
     "EvaluationConfig": "config",
+    "Exposure": "sampler",
     "ExposureMatched": "sampler",
+    "HardNegatives": "corpus",
     "HybridBatchSampler": "sampler",
     "HybridFastError": "errors",
     "LossConfig": "config",
@@ -64,10 +75,13 @@ _HOME = {
     "Tier": "config",
     "TrainConfig": "config",
     "evaluate": "evaluation",
+    "exposure": "sampler",
+    "identities": "corpus",
     "load_corpus": "corpus",
     "measure": "measures",
     "measure_run": "measures",
     "merge": "searching",
+    "mine_negatives": "mining",
     "ranks": "ranking",
     "report": "reporting",
     "search": "searching",
@@ -81,15 +95,20 @@ __all__ = [
     "Batch",
     "CappedEpochs",
     "Corpus",
+    "Cosine",
     "EncoderConfig",
     "Evaluation",
     "EvaluationConfig",
+    "Exposure",
     "ExposureMatched",
+    "HardNegatives",
     "HybridBatchSampler",
     "HybridFastError",
+    "Linear",
     "LossConfig",
     "Measures",
     "PairIndex",
+    "Piecewise",
     "Ranks",
     "SamplerConfig",
     "SearchResult",
@@ -100,10 +119,13 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "evaluate",
+    "exposure",
+    "identities",
     "load_corpus",
     "measure",
     "measure_run",
     "merge",
+    "mine_negatives",
     "ranks",
     "report",
     "search",

@@ -19,13 +19,17 @@ __all__ = [
     "Plan",
     "StateMismatch",
     "__version__",
+    "audit_plan",
+    "cell_columns",
     "fingerprint",
     "id_rows",
     "language_sizes",
     "measure",
+    "near_duplicate_clusters",
     "ranks",
     "score_positives",
     "search",
+    "take_negatives",
     "topk",
 ]
 
@@ -83,19 +87,44 @@ def measure(
     ranks: NDArray[np.float64],
     grades: NDArray[np.int64] | None = None,
 ) -> list[NDArray[np.float64]]: ...
+def near_duplicate_clusters(
+    codes: NDArray[np.uint32],
+    indptr: NDArray[np.int64],
+    gram: int,
+    threshold: float,
+    progress: Progress | None = None,
+) -> NDArray[np.int64]: ...
+def take_negatives(
+    indptr: NDArray[np.int64],
+    passages: NDArray[np.int64],
+    identities: NDArray[np.int64],
+    languages: NDArray[np.int16] | None,
+    query: NDArray[np.int64],
+    identity: NDArray[np.int64],
+    language: NDArray[np.int16],
+    width: int,
+    count: int,
+) -> NDArray[np.int64]: ...
+def cell_columns(index: PairIndex) -> list[NDArray[np.int64]]: ...
 
 @final
 class PairIndex:
     def __new__(
         cls,
-        group: NDArray[np.int64],
-        language: NDArray[np.int64],
-        query: NDArray[np.int64],
-        passage: NDArray[np.int64],
-        query_identity: NDArray[np.int64] | None,
-        passage_identity: NDArray[np.int64] | None,
+        group: NDArray[np.integer[Any]],
+        language: NDArray[np.integer[Any]],
+        query: NDArray[np.integer[Any]],
+        passage: NDArray[np.integer[Any]],
+        query_identity: NDArray[np.integer[Any]] | None,
+        passage_identity: NDArray[np.integer[Any]] | None,
         languages: int,
     ) -> PairIndex: ...
+    def write(self, path: str, note: bytes) -> None: ...
+    @staticmethod
+    def open(path: str, verify: bool) -> tuple[PairIndex, bytes]: ...
+    def to_bytes(self, note: bytes) -> bytes: ...
+    @staticmethod
+    def from_bytes(bytes: bytes) -> tuple[PairIndex, bytes]: ...
     def __len__(self) -> int: ...
     @property
     def groups(self) -> int: ...
@@ -113,6 +142,15 @@ class PairIndex:
     ]: ...
     def identities(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 
+def audit_plan(
+    plan: Plan,
+    epoch: int,
+    batches: int,
+    marks: int,
+    guard_window: int = 1,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]: ...
 def language_sizes(index: PairIndex) -> tuple[list[int], list[int]]: ...
 
 @final

@@ -83,6 +83,31 @@ class EncoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ControllerConfig:
+    """An experiment: the share of monolingual batches follows the held-out quality, evaluation by evaluation.
+
+    Whichever kind's quality (monolingual or cross-lingual retrieval) gained more a step gets a
+    greater share of the batches to come. The plan is then known only after the run.
+    """
+
+    evaluation: str = ""
+    """Name of the evaluation that is watched; empty: the first."""
+    measure: str = "AP"
+    """Its measure, the macro mean over languages or language pairs."""
+    floor: float = 0.1
+    """Least share of either kind."""
+    rate: float = 0.5
+    """How fast the share moves."""
+    window: int = 3
+    """Evaluations back from which a gain is measured."""
+
+    def __post_init__(self) -> None:
+        _require(0.0 <= self.floor < 0.5, "floor", self.floor, "from 0 to below 0.5")
+        _require(self.rate > 0, "rate", self.rate, "above 0")
+        _require(self.window >= 1, "window", self.window, "1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
     """How pairs become batches (see the sampling chapter of the design)."""
 
@@ -102,8 +127,21 @@ class SamplerConfig:
     exposure-matched:0.5 (rows per language as at that mono_ratio)."""
     guard: tuple[Literal["group", "query", "passage"], ...] = ("group", "query", "passage")
     """What must not come twice in one batch."""
+    identities: tuple[Literal["given", "text", "normalised", "near-duplicate"], ...] = ("given",)
+    """What makes passages or questions equal to the guard: as the corpus gives them, equal text, equal
+    text but for case, blanks and punctuation, near-duplicate passages; several join what any joins."""
+    hard_negatives: Path | None = None
+    """File of hard negatives (JSON Lines, TSV or npz: a query id, passage ids); default: none."""
+    negatives_per_query: int = 1
+    """Hard negatives of each pair."""
+    negatives_language: Literal["any", "passage"] = "any"
+    """Languages of hard negatives: any, or that of the pair's passage."""
+    controller: ControllerConfig | None = None
+    """Move mono_ratio while training by held-out quality (an experiment); default: off."""
 
     def __post_init__(self) -> None:
+        _require(self.negatives_per_query >= 1, "negatives_per_query", self.negatives_per_query, "1 or more")
+        _require(len(self.identities) > 0, "identities", self.identities, "at least one rule")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         _require(0.0 <= self.mono_ratio <= 1.0, "mono_ratio", self.mono_ratio, "between 0 and 1")
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._core import PairIndex as CoreIndex
+from .atomic import replacing
 from .errors import InvalidArgument, InvalidShape
 
 if TYPE_CHECKING:
-    from .corpus import Corpus
+    from .corpus import Corpus, Identities
 
 _MOST_LANGUAGES = 2**15 - 1
 
@@ -22,15 +25,17 @@ class PairIndex:
 
     A *cell* is one (group, language); a *stratum* is an ordered pair (query language, passage
     language). Pairs are never stored: 11 languages, one index, 121 strata. Columns that follow a
-    rule (equal to their position, constant, repeated) cost nothing, others 4 bytes a cell.
+    rule (equal to their position, constant, repeated) cost nothing, others 4 bytes a cell (languages: 1).
 
-    Make one with :meth:`from_columns` or :meth:`from_corpus`.
+    Make one with :meth:`from_columns` or :meth:`from_corpus`; :meth:`save` it once and :meth:`open` it in
+    every process that needs it.
     """
 
-    __slots__ = ("_core", "_languages", "_strata")
+    __slots__ = ("_core", "_languages", "_path", "_strata")
 
-    def __init__(self, core: CoreIndex, languages: tuple[str, ...]) -> None:
+    def __init__(self, core: CoreIndex, languages: tuple[str, ...], *, path: Path | None = None) -> None:
         self._core = core
+        self._path = path
         self._languages = languages
         self._strata = core.strata().reshape(len(languages), len(languages))
         self._strata.flags.writeable = False
@@ -48,6 +53,8 @@ class PairIndex:
         query_identity: ArrayLike | None = None,
     ) -> PairIndex:
         """Build an index from columns of equal length, one value a cell, of any integer type.
+
+        Arrays are read as they are, once and without a copy (also memory-mapped or strided ones).
 
         Args:
             group: group ids, 0 to 2³² − 2; ids may have gaps, and are returned as given.
@@ -86,18 +93,67 @@ class PairIndex:
         return cls(core, names)
 
     @classmethod
-    def from_corpus(cls, corpus: Corpus) -> PairIndex:
-        """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``."""
+    def from_corpus(cls, corpus: Corpus, identities: str | Sequence[str] | Identities = "given") -> PairIndex:
+        """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``.
+
+        Args:
+            corpus: what is drawn from.
+            identities: what the guard keeps apart: ``given`` (as the corpus has them), ``text``,
+                ``normalised``, ``near-duplicate``, several of these, or what
+                :func:`hybrid_fast.corpus.corpus_identities` returned.
+        """
+        from .corpus import corpus_identities
+
         cells = corpus.cells
+        same = corpus_identities(corpus, identities)
         return cls.from_columns(
             cells.group,
             cells.language,
             cells.query,
             cells.passage,
             languages=corpus.languages,
-            passage_identity=cells.passage_identity,
-            query_identity=cells.query_identity,
+            passage_identity=same.passage,
+            query_identity=same.query,
         )
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to one file, which :meth:`open` maps: about :attr:`bytes` bytes.
+
+        The file is written under a temporary name and renamed, so that it is whole or not there.
+
+        Raises:
+            OSError: no room or no permission.
+        """
+        with replacing(path) as temporary:
+            self._core.write(str(temporary), _note(self._languages))
+
+    @classmethod
+    def open(cls, path: str | Path, *, verify: bool = False) -> PairIndex:
+        """Open an index that :meth:`save` wrote, mapped into memory.
+
+        Only the header is read, in milliseconds; what is used later comes from the file, and processes that
+        open the same file share that memory. The index gives the same batches and the same fingerprint as
+        the one that was saved. Replace the file if you must (saving does), never change it in place.
+
+        Args:
+            path: the file.
+            verify: read the whole file and compare it with its checksum.
+
+        Raises:
+            InvalidArgument: a file that is none of an index, is cut off or damaged, or has another version.
+            OSError: no such file, or no permission.
+        """
+        path = Path(path).absolute()
+        with path.open("rb"):  # Python's error names the file
+            pass
+        core, note = CoreIndex.open(str(path), verify)
+        return cls(core, _languages(note), path=path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path of an index that was opened, the content of any other."""
+        if self._path is not None:
+            return _reopened, (self._path, self.fingerprint)
+        return _unpickled, (self._core.to_bytes(_note(self._languages)),)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -143,7 +199,7 @@ class PairIndex:
         Raises:
             IndexError: an id that is no pair of this index.
         """
-        return self._core.pairs(_column("ids", ids))
+        return self._core.pairs(_ids(ids))
 
     def identities(self, ids: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return query identities and passage identities (int64) of pair ids.
@@ -151,7 +207,7 @@ class PairIndex:
         Raises:
             IndexError: an id that is no pair of this index.
         """
-        return self._core.identities(_column("ids", ids))
+        return self._core.identities(_ids(ids))
 
     def __repr__(self) -> str:
         names = ", ".join(self._languages[:12]) + (", …" if len(self._languages) > 12 else "")
@@ -161,8 +217,8 @@ class PairIndex:
         )
 
 
-def _column(name: str, values: ArrayLike) -> NDArray[np.int64]:
-    """Return ``values`` as contiguous int64 without changing a value."""
+def _column(name: str, values: ArrayLike) -> NDArray[np.integer[Any]]:
+    """Return ``values`` as whole numbers in one dimension; arrays are taken as they are."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise InvalidShape(f"{name} has shape {array.shape}, expected one dimension, one value a cell")
@@ -172,4 +228,30 @@ def _column(name: str, values: ArrayLike) -> NDArray[np.int64]:
         raise TypeError(f"{name} holds {array.dtype}, expected integers; convert with .astype('int64')")
     if array.dtype == np.uint64 and array.max() > np.iinfo(np.int64).max:
         raise InvalidArgument(f"{name} holds {array.max()}, expected at most {2**32 - 2}")
-    return np.ascontiguousarray(array, dtype=np.int64)
+    if not (array.dtype.isnative and array.flags.aligned):
+        return array.astype(np.int64)
+    return array
+
+
+def _ids(values: ArrayLike) -> NDArray[np.int64]:
+    return np.ascontiguousarray(_column("ids", values), dtype=np.int64)
+
+
+def _note(languages: tuple[str, ...]) -> bytes:
+    return json.dumps({"languages": languages}).encode()
+
+
+def _languages(note: bytes) -> tuple[str, ...]:
+    return tuple(json.loads(note)["languages"])
+
+
+def _reopened(path: Path, fingerprint: str) -> PairIndex:
+    index = PairIndex.open(path)
+    if index.fingerprint != fingerprint:
+        raise InvalidArgument(f"{path} holds another index than when this one was pickled; open it again")
+    return index
+
+
+def _unpickled(content: bytes) -> PairIndex:
+    core, note = CoreIndex.from_bytes(content)
+    return PairIndex(core, _languages(note))

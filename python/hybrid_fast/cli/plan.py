@@ -25,11 +25,13 @@ def plan(
     config: Annotated[TrainConfig, Parameter(name="*")] = DEFAULTS,
     source: tuple[str, ...] = (),
     batches: int | None = None,
+    json: Path | None = None,
 ) -> None:
     """Show the batches a training run would draw, without training.
 
-    Reads the sources, draws every batch and counts: batches of each kind, rows per language on both
-    sides, what came at least once, duplicates. Equal digests mean equal batches.
+    Reads the sources, draws every batch and counts: batches of each kind and how far they are from
+    what was asked, the mix over time, rows and groups per language on both sides, passes of each
+    language pair, duplicates. Equal digests mean equal batches.
 
     For example: hybrid-fast plan --source demo --sampler.batch-size 16 --sampler.mono-ratio 0.25
 
@@ -37,22 +39,24 @@ def plan(
         config: The run, as train takes it; only sources, hold-out, sampler, steps and seed matter here.
         source: Sources to read beside those of the configuration: NAME or NAME:FOLDER.
         batches: How many batches to draw; default: one epoch.
+        json: Write all numbers to this file, too.
     """
     from ..corpus import load_sources
     from ..errors import ConfigError
-    from ..pairs import PairIndex
-    from ..sampler import HybridBatchSampler, simulate
+    from ..sampler import HybridBatchSampler, index_and_negatives, simulate
     from .console import console, progress_bars
+    from .mix_plot import mix_plot, mix_table
 
     sources = (*config.sources, *(_source(item) for item in source))
     if not sources:
         raise ConfigError("no source is named; give --source NAME (for instance demo) or a --config file")
     corpus = load_sources(sources, hold_out=config.hold_out)
+    index, negatives = index_and_negatives(corpus, config.sampler)
     with warnings.catch_warnings():
         # The tables name frequent identities.
         warnings.simplefilter("ignore", UserWarning)
         sampler = HybridBatchSampler.from_config(
-            PairIndex.from_corpus(corpus), config.sampler, seed=config.seed
+            index, config.sampler, seed=config.seed, hard_negatives=negatives
         )
     with progress_bars() as bars:
         task = bars.add_task("Drawing batches", total=None)
@@ -61,10 +65,17 @@ def plan(
             batches=batches,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
-    console.print(_summary(sampler, found))
+    unit = "batches" if sampler.unit == "batch" else "rows"
+    console.print(_summary(sampler, found, unit))
+    if console.is_terminal:
+        console.print(mix_plot(found.mix, unit, console.width))
+    else:
+        console.print(mix_table(found.mix, unit))
     console.print(_languages(found))
     if 1 < len(sampler.index.languages) <= MOST_STRATA:
-        console.print(_strata(sampler, found))
+        console.print(_strata(found))
+    if json is not None:
+        _write(json, sampler, found)
 
 
 def _source(item: str) -> SourceConfig:
@@ -72,11 +83,11 @@ def _source(item: str) -> SourceConfig:
     return SourceConfig(name=name, path=Path(folder) if folder else None)
 
 
-def _summary(sampler: HybridBatchSampler, found: Simulation) -> Table:
+def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str) -> Table:
     from rich.table import Table
 
     table = Table(title="Plan", show_header=False, title_justify="left")
-    unit = "batches" if sampler.unit == "batch" else "rows"
+    turns = unit if sampler.cross == "homogeneous" else "rows"
     left_out = sampler.left_out
     shown = ", ".join(left_out[:8]) + (f" and {len(left_out) - 8:,} more" if len(left_out) > 8 else "")
     for label, value in (
@@ -85,6 +96,8 @@ def _summary(sampler: HybridBatchSampler, found: Simulation) -> Table:
         (f"monolingual {unit}", f"{found.by_kind['monolingual']:,}"),
         (f"cross-lingual {unit}", f"{found.by_kind['cross-lingual']:,}"),
         ("drift from the ratio", f"at most {found.drift:.2f} {unit} ({sampler.mixing})"),
+        ("a language from its share", f"at most {found.language_drift:.2f} {unit}"),
+        ("a language pair from its share", f"at most {found.stratum_drift:.2f} {turns}"),
         ("different pairs drawn", f"{found.pairs:,} of {found.available:,}"),
         ("duplicates in a batch", f"{found.duplicates:,}"),
         *((f"same {name} in a batch (guard off)", f"{n:,}") for name, n in found.unguarded.items()),
@@ -103,34 +116,65 @@ def _languages(found: Simulation) -> Table:
 
     from ..corpus import language_name
 
-    table = Table(title="Rows drawn per language", title_justify="left")
+    ledger = found.exposure
+    table = Table(title="Exposure: what is seen of each language", title_justify="left")
     table.add_column("code")
     table.add_column("language")
-    for label in ("as query", "share", "as passage", "share", "queries covered"):
+    for label in ("query rows", "passage rows", "share", "queries seen", "passages seen", "passes"):
         table.add_column(label, justify="right")
-    for code, asked in found.query_rows.items():
-        answered = found.passage_rows[code]
-        covered = found.coverage.get(code)
+    passes = ledger.passes.diagonal()
+    columns = (
+        *(ledger.query_rows, ledger.passage_rows, ledger.query_groups, ledger.passage_groups),
+        *(ledger.all_query_groups, ledger.all_passage_groups, passes, ledger.available.diagonal()),
+    )
+    for code, row in zip(ledger.languages, zip(*(one.tolist() for one in columns), strict=True), strict=True):
+        asked, answered, asking, answering, queries, passages, passed, alone = row
         table.add_row(
             code,
             language_name(code),
             f"{asked:,}",
-            f"{asked / found.rows:.1%}",
             f"{answered:,}",
-            f"{answered / found.rows:.1%}",
-            "–" if covered is None else f"{covered:.1%}",
+            f"{(asked + answered) / (2 * found.rows):.1%}",
+            _part(asking, queries),
+            _part(answering, passages),
+            f"{passed:.2f}" if alone else "–",
         )
     return table
 
 
-def _strata(sampler: HybridBatchSampler, found: Simulation) -> Table:
+def _part(seen: int, all_there: int) -> str:
+    return f"{seen / all_there:.1%}" if all_there else "–"
+
+
+def _strata(found: Simulation) -> Table:
     from rich.table import Table
 
-    codes = sampler.index.languages
-    table = Table(title="Rows drawn by query language (rows) and passage language", title_justify="left")
+    ledger = found.exposure
+    codes = ledger.languages
+    title = "Passes (query language by line)"
+    table = Table(title=title, title_justify="left", padding=(0, 0), collapse_padding=True)
     table.add_column("")
     for code in codes:
-        table.add_column(code, justify="right")
-    for code, row in zip(codes, found.strata.tolist(), strict=True):
-        table.add_row(code, *(f"{count:,}" for count in row))
+        table.add_column(code, justify="right", no_wrap=True)
+    there = (ledger.available > 0).tolist()
+    for code, row, has in zip(codes, ledger.passes.tolist(), there, strict=True):
+        table.add_row(code, *(f"{one:.2f}" if any_ else "–" for one, any_ in zip(row, has, strict=True)))
     return table
+
+
+def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
+    from json import dumps
+
+    from ..atomic import write_text
+
+    plan = {
+        "batch_size": sampler.batch_size,
+        "batches_per_epoch": len(sampler),
+        "mixing": sampler.mixing,
+        "unit": sampler.unit,
+        "cross": sampler.cross,
+        "guard": list(sampler.guard),
+        "seed": sampler.seed,
+        "left_out": list(sampler.left_out),
+    }
+    write_text(path, dumps({**plan, **found.to_mapping()}, indent=1, ensure_ascii=False) + "\n")

@@ -5,16 +5,29 @@ from __future__ import annotations
 from .._core import STREAM_VERSION
 from .batch import Batch
 from .capped_epochs import CappedEpochs
+from .configured import index_and_negatives
 from .exposure_matching import ExposureMatched
+from .ledger import Exposure
+from .mix import Mix
+from .negatives import PairWithNegatives
 from .sampler import HybridBatchSampler
-from .simulation import Simulation, simulate
+from .schedules import Cosine, Linear, Piecewise
+from .simulation import Simulation, exposure, simulate
 
 __all__ = [
     "STREAM_VERSION",
     "Batch",
     "CappedEpochs",
+    "Cosine",
+    "Exposure",
     "ExposureMatched",
     "HybridBatchSampler",
+    "Linear",
+    "Mix",
+    "PairWithNegatives",
+    "Piecewise",
     "Simulation",
+    "exposure",
+    "index_and_negatives",
     "simulate",
 ]

@@ -20,6 +20,7 @@ class Batch:
         passage: int64 [b], passage rows as given.
         query_language: int16 [b], positions in ``index.languages``.
         passage_language: int16 [b], positions in ``index.languages``.
+        negatives: int64 [b, n], passage rows of hard negatives, −1 where one is masked; None without.
     """
 
     is_mono: Any
@@ -28,3 +29,4 @@ class Batch:
     passage: NDArray[np.int64]
     query_language: NDArray[np.int16]
     passage_language: NDArray[np.int16]
+    negatives: NDArray[np.int64] | None = None

@@ -15,21 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._core import STREAM_VERSION, Plan
 from ..config import SamplerConfig
-from ..corpus import normalise_language
-from ..errors import InfeasiblePlan, InvalidArgument, NotSupported, StateMismatch
+from ..corpus import HardNegatives, normalise_language
+from ..errors import InfeasiblePlan, InvalidArgument, StateMismatch
 from ..pairs import PairIndex
 from ..progress import Progress
 from .batch import Batch
 from .checks import GUARDS, guard_names, ratio, whole
-from .naming import frequent_text, named
 from .exposure_matching import ExposureMatched
+from .naming import frequent_text, named
+from .negatives import NegativeLanguage, Negatives, PairWithNegatives
 from .schedules import (
-    Cosine,
-    Linear,
     MonoRatio,
     Piecewise,
     changed_pieces,
@@ -37,7 +35,7 @@ from .schedules import (
     parse_mono_ratio,
     pieces_of,
 )
-from .weights import LanguageWeights, resolve_weights
+from .weights import LanguageWeights, Weights, resolve_weights
 
 _ROWS_AT_ONCE = 2**16
 
@@ -69,7 +67,11 @@ class HybridBatchSampler:
         batches_per_epoch: length of an epoch; default: Σ over languages of ⌊cells with a drawable
             query / batch_size⌋, whatever α.
         guard: what must not come twice in a batch; leave one out to switch it off.
-        hard_negatives: not built yet.
+        hard_negatives: for each query row, passage rows that do not answer it, best first: an int array
+            [queries, n] with −1 for none, a mapping, a pair (indptr, rows) or :class:`HardNegatives`. A row
+            takes the first whose identity is neither a positive nor a taken negative of the global batch.
+        negatives_per_query: hard negatives a row; −1 (masked) where its list is used up.
+        negatives_language: ``any``, or ``passage``: only those in the language of the row's passage.
         scope: ``step``: the global batch of ``batch_size`` rows is guarded, then sliced over the ranks.
             ``rank``: each rank takes whole batches of ``batch_size`` rows; consecutive ones are guarded
             together and dealt out in an order of their own each step, so that no rank sees one kind only.
@@ -98,17 +100,17 @@ class HybridBatchSampler:
         language_weights: LanguageWeights = "uniform",
         batches_per_epoch: int | None = None,
         guard: Sequence[str] = GUARDS,
-        hard_negatives: object = None,
+        hard_negatives: Any = None,
         scope: Literal["step", "rank"] = "step",
         rank: int = 0,
         world_size: int = 1,
         seed: int = 13,
         guard_window: int | None = None,
+        negatives_per_query: int = 1,
+        negatives_language: NegativeLanguage = "any",
     ) -> None:
         if not isinstance(index, PairIndex):
             raise TypeError(f"index is {type(index).__name__}, expected a PairIndex")
-        if hard_negatives is not None:
-            raise NotSupported("hard_negatives is not built yet; leave it None")
         if scope not in ("step", "rank"):
             raise InvalidArgument(f'scope is {scope!r}, expected "step" or "rank"')
         self.index = index
@@ -124,6 +126,8 @@ class HybridBatchSampler:
         self.rank = whole("rank", rank, 0, self.world_size - 1)
         self.guard_window = self._window(guard_window)
         given = None if batches_per_epoch is None else whole("batches_per_epoch", batches_per_epoch, 1, 2**62)
+        self._told_epochs = 1
+        self._changes: list[tuple[int, float]] = []
         mean = 0.5
         if isinstance(language_weights, str | ExposureMatched):
             mean = self._mean_ratio(given)
@@ -135,21 +139,10 @@ class HybridBatchSampler:
             mono_ratio=mean,
         )
         try:
-            total = Plan.epoch_length(
-                index._core,
-                batch_size=self.batch_size,
-                exponent=weights.exponent,
-                weights=weights.each,
-                batches_per_epoch=given,
-                guard_window=self.guard_window,
-            )
-            self._total = int(total)
-            self._told_epochs = 1
-            self._changes: list[tuple[int, float]] = []
             self._plan = Plan(
                 index._core,
                 batch_size=self.batch_size,
-                mono_ratio=pieces_of(self.mono_ratio, self._total, 1),
+                mono_ratio=pieces_of(self.mono_ratio, self._epoch_length(given, weights), 1),
                 mixing=mixing,
                 unit=unit,
                 cross=cross,
@@ -163,8 +156,14 @@ class HybridBatchSampler:
             )
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), index.languages)) from None
+        self._total = len(self._plan)
         settings: list[object] = [self.batch_size, self._ratio_settings(), mixing, unit, cross, *weights]
         settings += [self._total, self.guard, self.guard_window, self.seed, index.languages]
+        self.negatives = None
+        if hard_negatives is not None:
+            per_query = whole("negatives_per_query", negatives_per_query, 1, 2**16)
+            self.negatives = Negatives(index, HardNegatives.of(hard_negatives), per_query, negatives_language)
+            settings.append(self.negatives.fingerprint)
         self._digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         self._epoch = 0
         self._position = 0
@@ -194,18 +193,24 @@ class HybridBatchSampler:
             )
         return window
 
-    def _mean_ratio(self, batches_per_epoch: int | None) -> float:
-        """Return the mean of α over the first epoch."""
-        if not callable(self.mono_ratio) and not isinstance(self.mono_ratio, Linear | Cosine | Piecewise):
-            return self.mono_ratio
-        total = Plan.epoch_length(
+    def _epoch_length(self, batches_per_epoch: int | None, weights: Weights) -> int:
+        """Return the length of an epoch for an α that depends on it, else 1."""
+        if isinstance(self.mono_ratio, float | Piecewise):
+            return 1
+        return Plan.epoch_length(
             self.index._core,
             batch_size=self.batch_size,
-            exponent=None,
-            weights=None,
+            exponent=weights.exponent,
+            weights=weights.each,
             batches_per_epoch=batches_per_epoch,
             guard_window=self.guard_window,
         )
+
+    def _mean_ratio(self, batches_per_epoch: int | None) -> float:
+        """Return the mean of α over the first epoch."""
+        if isinstance(self.mono_ratio, float):
+            return self.mono_ratio
+        total = self._epoch_length(batches_per_epoch, Weights())
         pieces = pieces_of(self.mono_ratio, total, 1)
         ends = [*(piece[0] for piece in pieces[1:]), max(total, pieces[-1][0])]
         areas = [
@@ -223,8 +228,19 @@ class HybridBatchSampler:
         return label(self.mono_ratio) if not isinstance(self.mono_ratio, float) else self.mono_ratio
 
     @classmethod
-    def from_config(cls, index: PairIndex, config: SamplerConfig, *, seed: int) -> HybridBatchSampler:
-        """Return the sampler of a configuration; its language weights may name any code of a language."""
+    def from_config(
+        cls, index: PairIndex, config: SamplerConfig, *, seed: int, hard_negatives: Any = None
+    ) -> HybridBatchSampler:
+        """Return the sampler of a configuration; its language weights may name any code of a language.
+
+        Where the configuration names a file of hard negatives, give what
+        :func:`~hybrid_fast.sampler.index_and_negatives` makes of it.
+        """
+        if config.hard_negatives is not None and hard_negatives is None:
+            raise InvalidArgument(
+                f"the configuration names hard negatives, {config.hard_negatives}; read them for the "
+                "corpus and give them as hard_negatives"
+            )
         weights = config.language_weights
         if isinstance(weights, dict):
             weights = {normalise_language(code): weight for code, weight in weights.items()}
@@ -237,6 +253,9 @@ class HybridBatchSampler:
             cross=config.cross,
             language_weights=weights,
             guard=config.guard,
+            hard_negatives=hard_negatives,
+            negatives_per_query=config.negatives_per_query,
+            negatives_language=config.negatives_language,
             seed=seed,
         )
 
@@ -250,15 +269,20 @@ class HybridBatchSampler:
         """Batches of an epoch over all ranks; with scope ``step`` every rank has a part of each."""
         return self._total
 
+    @property
+    def changes(self) -> tuple[tuple[int, float], ...]:
+        """What :meth:`set_mono_ratio` changed: (batch over all epochs and ranks, α from there on)."""
+        return tuple(self._changes)
+
     def mono_ratio_at(self, batch: SupportsIndex) -> float:
         """Return α at a batch, counted over all epochs and all ranks, changes included."""
         number = whole("batch", batch, 0, 2**62)
-        return self._plan_of(number // self._total).ratio_at(number)
+        return self.plan_of(number // self._total).ratio_at(number)
 
     def mono_ratio_integral(self, batches: SupportsIndex) -> float:
         """Return the integral of α over the first ``batches`` batches of all epochs and ranks."""
         number = whole("batches", batches, 0, 2**62)
-        return self._plan_of(number // self._total).ratio_integral(number)
+        return self.plan_of(number // self._total).ratio_integral(number)
 
     def set_mono_ratio(self, mono_ratio: float) -> int:
         """Set α for batches not yet handed out; those before stay as they are, and nothing comes twice.
@@ -271,8 +295,7 @@ class HybridBatchSampler:
             The first batch that the change touches, counted over all epochs and ranks.
         """
         value = ratio("mono_ratio", mono_ratio)
-        position = self._position * self._steps_apart
-        free = self._plan.free_batch(position)
+        free = self._plan.free_batch(self.global_position)
         at = self._epoch * self._total + min(free, self._total)
         self._replan([*(change for change in self._changes if change[0] < at), (at, value)])
         return at
@@ -290,7 +313,12 @@ class HybridBatchSampler:
             raise InfeasiblePlan(named(str(error), self.index.languages)) from None
         self._changes = changes
 
-    def _plan_of(self, epoch: int) -> Plan:
+    @property
+    def global_position(self) -> int:
+        """Batches of the epoch handed out so far over all ranks, if each stands where this one does."""
+        return self._position * self._steps_apart
+
+    def plan_of(self, epoch: int) -> Plan:
         """Return the plan, after asking a function of α about all batches up to the end of an epoch."""
         if callable(self.mono_ratio) and epoch >= self._told_epochs:
             self._told_epochs = epoch + 1
@@ -328,6 +356,7 @@ class HybridBatchSampler:
             passage=many.passage[0],
             query_language=many.query_language[0],
             passage_language=many.passage_language[0],
+            negatives=None if many.negatives is None else many.negatives[0],
         )
 
     def batches(
@@ -336,7 +365,8 @@ class HybridBatchSampler:
         """Return batches ``start`` to ``stop`` (not included) in one call.
 
         Returns:
-            ``is_mono`` bool [n] ([n, b] when rows are drawn by kind), the others [n, b].
+            ``is_mono`` bool [n] ([n, b] when rows are drawn by kind), ``negatives`` [n, b, negatives a
+            row], the others [n, b].
 
         Raises:
             IndexError: the range is not within the epoch.
@@ -349,6 +379,7 @@ class HybridBatchSampler:
             passage=columns["passage"],
             query_language=columns["query_language"],
             passage_language=columns["passage_language"],
+            negatives=columns.get("negatives"),
         )
 
     def __len__(self) -> int:
@@ -356,20 +387,28 @@ class HybridBatchSampler:
         return self._total // self._steps_apart
 
     def __iter__(self) -> Iterator[list[int]]:
-        """Yield the pair ids of each batch, from the loaded position once, then from 0."""
+        """Yield the pair ids of each batch, from the loaded position once, then from 0.
+
+        With hard negatives each id is a :class:`PairWithNegatives`, an int that carries them.
+        """
         start = self._position = self._resume_at
         self._walk += 1
         return self._hand_out(start, self._walk)
 
     def _hand_out(self, start: int, walk: int) -> Iterator[list[int]]:
+        if walk == self._walk:
+            # Only now is the loaded position used: a torch loader with workers calls iter() twice.
+            self._resume_at = 0
         epoch = self._epoch
         step = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
         number = start
         while number < len(self):
             changes = self._changes
-            pairs = self._columns(number, min(number + step, len(self)), None, epoch)["pair"]
-            for row in pairs.tolist():
+            columns = self._columns(number, min(number + step, len(self)), None, epoch)
+            for offset, row in enumerate(columns["pair"].tolist()):
                 number += 1
+                if "negatives" in columns:
+                    row = PairWithNegatives.batch(row, columns["negatives"][offset].tolist())
                 if walk == self._walk and epoch == self._epoch:
                     self._position = number
                 yield row
@@ -445,30 +484,34 @@ class HybridBatchSampler:
             raise IndexError(f"batches {start} to {stop} are not within the epoch's {len(self)}")
         number = self._epoch if epoch is None else epoch
         apart = self._steps_apart
-        plan = self._plan_of(number)
+        plan = self.plan_of(number)
+        first, last = start * apart, stop * apart
+        if self.negatives is not None:
+            # Negatives are guarded over whole windows.
+            first -= first % self.guard_window
+            last += -last % self.guard_window
         try:
-            columns = plan.batches(number, start * apart, stop * apart, progress)
+            columns = plan.batches(number, first, last, progress)
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), self.index.languages)) from None
-        if self.scope == "rank":
-            return self._dealt(columns, plan.dealt(number, start, stop, self.world_size))
-        share = self.batch_size // self.world_size
-        mine = slice(self.rank * share, (self.rank + 1) * share)
-        for name, column in columns.items():
-            if name == "substitutes" or (name == "is_mono" and self.unit == "batch"):
-                continue
-            columns[name] = column.reshape(stop - start, self.batch_size)[:, mine]
-        return columns
-
-    def _dealt(self, columns: dict[str, Any], dealt: NDArray[np.uint32]) -> dict[str, Any]:
-        """Return the whole batches of this rank, one of each step."""
-        own = dealt.reshape(-1, self.world_size)[:, self.rank]
-        own = own + np.arange(len(own)) * self.world_size
+        if self.negatives is not None:
+            columns["negatives"] = self.negatives.take(columns, self.batch_size * self.guard_window)
         for name, column in columns.items():
             if name == "substitutes":
                 continue
-            by_row = name != "is_mono" or self.unit == "row"
-            columns[name] = (column.reshape(-1, self.batch_size) if by_row else column)[own]
+            if name != "is_mono" or self.unit == "row":
+                column = column.reshape(last - first, self.batch_size, *column.shape[1:])
+            columns[name] = column[start * apart - first : stop * apart - first]
+        if self.scope == "rank":
+            own = plan.dealt(number, start, stop, self.world_size).reshape(-1, self.world_size)[:, self.rank]
+            mine: Any = own + np.arange(stop - start) * self.world_size
+        else:
+            share = self.batch_size // self.world_size
+            mine = (slice(None), slice(self.rank * share, (self.rank + 1) * share))
+        for name, column in columns.items():
+            if name == "substitutes" or (self.scope == "step" and name == "is_mono" and self.unit == "batch"):
+                continue
+            columns[name] = column[mine]
         return columns
 
     def _warn_frequent(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from ..errors import InvalidArgument
@@ -41,7 +42,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Cosine:
-    """α goes from ``start`` to ``stop`` along half a cosine over ``batches`` (default: one epoch), then stays."""
+    """α goes from ``start`` to ``stop`` along half a cosine over ``batches`` (default: one epoch)."""
 
     start: float
     stop: float
@@ -166,7 +167,7 @@ def _piecewise(changes: Sequence[tuple[int, float]]) -> Piecewise:
         for batch, value in changes
     )
     batches = [batch for batch, _ in checked]
-    if not batches or batches[0] != 0 or any(a >= b for a, b in zip(batches, batches[1:], strict=False)):
+    if not batches or batches[0] != 0 or any(a >= b for a, b in pairwise(batches)):
         raise InvalidArgument(
             f"the changes of mono_ratio are at batches {batches}, expected 0 first and ascending"
         )

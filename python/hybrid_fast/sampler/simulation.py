@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import audit_plan
+from ..errors import InfeasiblePlan
 from ..progress import Progress
 from .checks import GUARDS, whole
-from .naming import frequent_text
+from .ledger import Exposure
+from .mix import Mix
+from .naming import frequent_text, named
 from .sampler import HybridBatchSampler
 
-_ROWS_AT_ONCE = 2**16
+_MARKS = 1000
+"""Stretches of the run whose mix is kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,14 +28,21 @@ class Simulation:
     Attributes:
         batches: batches counted.
         rows: rows counted, all ranks together.
-        mono_ratio: α that was asked for.
+        mono_ratio: α that was asked for; under a schedule its mean.
         by_kind: batches of each kind, ``monolingual`` and ``cross-lingual`` (rows, when rows are drawn
             by kind).
         drift: the greatest distance between the monolingual count and α·n over every prefix of n
             batches (rows) of an epoch.
+        language_drift: the greatest distance of a language's count from its share of the monolingual
+            batches (rows), over every prefix of an epoch.
+        stratum_drift: the same for language pairs and the cross-lingual batches (rows, where rows of
+            several language pairs mix in a batch).
+        deviations: float64 [query language, passage language], that distance of each.
         query_rows: rows drawn with the query in each language.
         passage_rows: rows drawn with the passage in each language.
         strata: int64 [query language, passage language], rows drawn of each.
+        exposure: the ledger: rows, groups and passes by language, language pair and side.
+        mix: the monolingual share over time.
         duplicates: rows that share a guarded identity with an earlier row of their batch; 0.
         unguarded: the same for identities whose guard is switched off, by name.
         coverage: share of the query cells of each drawn language that came at least once.
@@ -39,7 +50,8 @@ class Simulation:
         available: different pairs that could be drawn.
         not_placed: rows whose turn in a pass could not be used because of the guard.
         frequent: identities that come more often than a pass can place them, in words.
-        digest: 32 hexadecimal digits; equal plans have equal digests.
+        digest: 32 hexadecimal digits; equal plans have equal digests: XXH3-128 over the XXH3-128 of
+            each batch (pair ids as 8 bytes each, kinds as one byte each; least byte first).
     """
 
     batches: int
@@ -47,9 +59,14 @@ class Simulation:
     mono_ratio: float
     by_kind: dict[str, int]
     drift: float
+    language_drift: float
+    stratum_drift: float
+    deviations: NDArray[np.float64]
     query_rows: dict[str, int]
     passage_rows: dict[str, int]
     strata: NDArray[np.int64]
+    exposure: Exposure
+    mix: Mix
     duplicates: int
     unguarded: dict[str, int]
     coverage: dict[str, float]
@@ -59,133 +76,168 @@ class Simulation:
     frequent: tuple[str, ...]
     digest: str
 
+    def to_mapping(self) -> dict[str, Any]:
+        """Return all numbers as plain dicts, lists and numbers, ready for JSON."""
+        plain = {
+            name: getattr(self, name)
+            for name in (
+                *("batches", "rows", "mono_ratio", "by_kind", "drift", "language_drift", "stratum_drift"),
+                *("duplicates", "unguarded", "coverage", "pairs", "available", "not_placed", "digest"),
+            )
+        }
+        mix = {
+            "at": self.mix.at.tolist(),
+            "monolingual": self.mix.monolingual.tolist(),
+            "asked": self.mix.asked.tolist(),
+        }
+        return {
+            **plain,
+            "frequent": list(self.frequent),
+            "deviations": self.deviations.tolist(),
+            "exposure": self.exposure.to_mapping(),
+            "mix": mix,
+        }
+
     def __str__(self) -> str:
         """Return the counts as a plain text table."""
         mono, cross = self.by_kind["monolingual"], self.by_kind["cross-lingual"]
         lines = [
             f"{self.batches:,} batches, {self.rows:,} rows: {mono:,} monolingual, {cross:,} cross-lingual",
-            f"drift from ratio {self.mono_ratio:g}: at most {self.drift:.2f}",
+            f"drift from ratio {self.mono_ratio:g}: at most {self.drift:.2f}, of a language "
+            f"{self.language_drift:.2f}, of a language pair {self.stratum_drift:.2f}",
             f"pairs: {self.pairs:,} of {self.available:,} at least once",
             f"duplicates in a batch: {self.duplicates:,} · rows not placed: {self.not_placed:,}",
         ]
         lines += [f"{name} twice in a batch (guard off): {n:,} rows" for name, n in self.unguarded.items()]
         lines += self.frequent
-        width = max(8, *(len(name) for name in self.query_rows))
-        lines += ["", f"{'language':<{width}}  {'query rows':>12}  {'passage rows':>12}  {'coverage':>8}"]
-        lines += [
-            f"{name:<{width}}  {self.query_rows[name]:>12,}  {self.passage_rows[name]:>12,}  "
-            + (f"{self.coverage[name]:>8.1%}" if name in self.coverage else f"{'-':>8}")
-            for name in self.query_rows
-        ]
-        return "\n".join([*lines, "", f"digest {self.digest}"])
+        return "\n".join([*lines, "", str(self.exposure), "", f"digest {self.digest}"])
 
 
 def simulate(
-    sampler: HybridBatchSampler, *, batches: SupportsIndex | None = None, progress: Progress | None = None
+    sampler: HybridBatchSampler,
+    *,
+    batches: SupportsIndex | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Simulation:
     """Count what a sampler draws from the start of its epoch, over all ranks.
+
+    Duplicates are counted anew from the identities of the index, without asking the packer.
 
     Args:
         sampler: left as it is; its position plays no part.
         batches: how many batches; default: the whole epoch. More than an epoch goes on with the next.
+        threads: how many threads; default: ``HYBRID_FAST_THREADS`` or all cores. Changes no number.
         progress: called with (batches done, batches).
 
     Returns:
-        Drift, exposure, duplicates, coverage and a digest of the plan.
+        Drift, exposure, duplicates, coverage, the mix over time and a digest of the plan.
     """
-    index = sampler.index
-    count = len(index.languages)
-    total = len(sampler) if batches is None else whole("batches", batches, 1, 2**62)
-    ledger = _Ledger(sampler)
-    step = max(1, _ROWS_AT_ONCE * 4 // sampler.batch_size)
-    done = 0
-    while done < total:
-        epoch, start = divmod(done, len(sampler))
-        stop = min(start + step, len(sampler), start + total - done)
-        ledger.add(sampler.epoch + epoch, start, stop)
-        done += stop - start
-        if progress is not None:
-            progress(done, total)
-    names = index.languages
-    frequent = tuple(frequent_text(one, names) for one in sampler._plan.frequent())
-    strata = ledger.strata.reshape(count, count)
-    drawn = ledger.pairs.reshape(len(index), count)
-    query_cells = index._core.query_cells()
-    languages = index._core.cell_languages()
-    cells = np.bincount(languages[query_cells], minlength=count)
-    came = np.bincount(languages[drawn.any(axis=1)], minlength=count)
+    total = sampler.global_batches if batches is None else whole("batches", batches, 1, 2**40)
+    counts = _counts(sampler, sampler.epoch, total, threads, progress)
+    exposure = _exposure(sampler, total, counts)
+    names = sampler.index.languages
+    slots = total if sampler.unit == "batch" else exposure.rows
+    deviations = counts["deviations"].reshape(exposure.strata.shape)
+    cross = ~np.eye(len(names), dtype=np.bool_)
+    repeated = dict(zip(GUARDS, counts["repeated"], strict=True))
+    asked = exposure.all_query_groups
     return Simulation(
         batches=total,
-        rows=total * sampler.batch_size,
-        mono_ratio=sampler.mono_ratio,
-        by_kind={"monolingual": ledger.mono, "cross-lingual": ledger.slots - ledger.mono},
-        drift=ledger.drift,
-        query_rows=dict(zip(names, strata.sum(axis=1).tolist(), strict=True)),
-        passage_rows=dict(zip(names, strata.sum(axis=0).tolist(), strict=True)),
-        strata=strata,
-        duplicates=sum(ledger.twice[name] for name in sampler.guard),
-        unguarded={name: ledger.twice[name] for name in GUARDS if name not in sampler.guard},
-        coverage={name: came[n] / cells[n] for n, name in enumerate(names) if came[n]},
-        pairs=int(drawn.sum()),
+        rows=exposure.rows,
+        mono_ratio=_mean_ratio(sampler, counts),
+        by_kind={"monolingual": counts["monolingual"], "cross-lingual": slots - counts["monolingual"]},
+        drift=counts["drift"],
+        language_drift=float(deviations.diagonal().max()),
+        stratum_drift=float(deviations.max(where=cross, initial=0.0)),
+        deviations=deviations,
+        query_rows=dict(zip(names, exposure.query_rows.tolist(), strict=True)),
+        passage_rows=dict(zip(names, exposure.passage_rows.tolist(), strict=True)),
+        strata=exposure.strata,
+        exposure=exposure,
+        mix=Mix(counts["marks_at"], counts["marks_monolingual"], counts["marks_asked"]),
+        duplicates=sum(repeated[name] for name in sampler.guard),
+        unguarded={name: repeated[name] for name in GUARDS if name not in sampler.guard},
+        coverage={names[n]: float(came / asked[n]) for n, came in enumerate(exposure.query_groups) if came},
+        pairs=int(exposure.pairs.sum()),
         available=sum(rows for _, _, rows, _, _ in sampler._plan.shares()),
-        not_placed=ledger.not_placed(),
-        frequent=frequent,
-        digest=ledger.digest(),
+        not_placed=counts["substitutes"] + _lost(sampler, exposure.strata),
+        frequent=tuple(frequent_text(one, names) for one in sampler._plan.frequent()),
+        digest=counts["digest"],
     )
 
 
-class _Ledger:
-    """Running counts of :func:`simulate`."""
+def exposure(
+    sampler: HybridBatchSampler,
+    batches: SupportsIndex | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Exposure:
+    """Count what a run has seen after its first batches, from the start of epoch 0.
 
-    def __init__(self, sampler: HybridBatchSampler) -> None:
-        index = sampler.index
-        self.sampler = sampler
-        self.strata = np.zeros(len(index.languages) ** 2, np.int64)
-        self.pairs = np.zeros(len(index) * len(index.languages), np.bool_)
-        self.twice = dict.fromkeys(GUARDS, 0)
-        self.mono = 0
-        self.slots = 0
-        self.drift = 0.0
-        self.substitutes = 0
-        self._epoch_mono = 0
-        self._epoch_slots = 0
-        self._hashes = (hashlib.sha256(), hashlib.sha256())
+    Args:
+        sampler: left as it is.
+        batches: how many batches; default: those handed out so far, the epochs before this one
+            included.
+        threads: how many threads; default: ``HYBRID_FAST_THREADS`` or all cores.
+        progress: called with (batches done, batches).
 
-    def add(self, epoch: int, start: int, stop: int) -> None:
-        sampler = self.sampler
-        index = sampler.index
-        columns = sampler._plan.batches(epoch, start, stop, None)
-        pair, is_mono = columns["pair"], columns["is_mono"]
-        self._hashes[0].update(np.ascontiguousarray(pair, dtype="<i8").tobytes())
-        self._hashes[1].update(is_mono.tobytes())
-        if start == 0:
-            self._epoch_mono = self._epoch_slots = 0
-        counts = self._epoch_mono + np.cumsum(is_mono)
-        slots = self._epoch_slots + np.arange(1, len(is_mono) + 1)
-        self.drift = max(self.drift, float(np.abs(counts - sampler.mono_ratio * slots).max()))
-        self._epoch_mono, self._epoch_slots = int(counts[-1]), int(slots[-1])
-        self.mono += int(is_mono.sum())
-        self.slots += len(is_mono)
-        self.substitutes += columns["substitutes"]
-        self.pairs[pair] = True
-        stratum = columns["query_language"].astype(np.int64) * len(index.languages)
-        stratum += columns["passage_language"]
-        self.strata += np.bincount(stratum, minlength=len(self.strata))
-        query, passage = index.identities(pair)
-        for name, identity in (("group", columns["group"]), ("query", query), ("passage", passage)):
-            ordered = np.sort(identity.reshape(-1, sampler.batch_size), axis=1)
-            self.twice[name] += int((ordered[:, 1:] == ordered[:, :-1]).sum())
+    Returns:
+        The ledger; :meth:`Exposure.to_mapping` makes it ready for JSON.
+    """
+    if batches is None:
+        total = sampler.epoch * sampler.global_batches + sampler.global_position
+    else:
+        total = whole("batches", batches, 0, 2**40)
+    return _exposure(sampler, total, _counts(sampler, 0, total, threads, progress))
 
-    def not_placed(self) -> int:
-        """Count rows replaced by others, and full batches that a pass lost to frequent identities."""
-        lost = 0
-        size = self.sampler.batch_size
-        for query, passage, rows, _, batches in self.sampler._plan.shares():
-            if batches:
-                drawn = int(self.strata[query * len(self.sampler.index.languages) + passage])
-                lost += drawn // (batches * size) * (rows // size - batches) * size
-        return lost + self.substitutes
 
-    def digest(self) -> str:
-        joined = self._hashes[0].digest() + self._hashes[1].digest()
-        return hashlib.sha256(joined).hexdigest()[:32]
+def _counts(
+    sampler: HybridBatchSampler, epoch: int, batches: int, threads: int | None, progress: Progress | None
+) -> dict[str, Any]:
+    threads = None if threads is None else whole("threads", threads, 1, 2**16)
+    try:
+        return audit_plan(
+            sampler.plan_of(epoch + batches // sampler.global_batches),
+            epoch,
+            batches,
+            _MARKS,
+            guard_window=sampler.guard_window,
+            threads=threads,
+            progress=progress,
+        )
+    except InfeasiblePlan as error:
+        raise InfeasiblePlan(named(str(error), sampler.index.languages)) from None
+
+
+def _mean_ratio(sampler: HybridBatchSampler, counts: dict[str, Any]) -> float:
+    if isinstance(sampler.mono_ratio, float) and not sampler.changes:
+        return sampler.mono_ratio
+    return float(counts["marks_asked"][-1] / counts["marks_at"][-1])
+
+
+def _exposure(sampler: HybridBatchSampler, batches: int, counts: dict[str, Any]) -> Exposure:
+    index = sampler.index
+    return Exposure(
+        languages=index.languages,
+        batches=batches,
+        rows=batches * sampler.batch_size,
+        strata=counts["strata"].reshape(index.strata.shape),
+        pairs=counts["pairs"].reshape(index.strata.shape),
+        available=index.strata,
+        query_groups=counts["query_groups"],
+        passage_groups=counts["passage_groups"],
+        all_query_groups=counts["query_cells"],
+        all_passage_groups=counts["passage_cells"],
+    )
+
+
+def _lost(sampler: HybridBatchSampler, strata: NDArray[np.int64]) -> int:
+    """Count the rows of full batches that passes lost to frequent identities."""
+    size = sampler.batch_size
+    return sum(
+        int(strata[query, passage]) // (batches * size) * (rows // size - batches) * size
+        for query, passage, rows, _, batches in sampler._plan.shares()
+        if batches
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,20 +11,28 @@ from torch.utils.data import Dataset
 
 from ..corpus import Corpus
 from ..pairs import PairIndex
-from ..sampler import HybridBatchSampler
+from ..sampler import HybridBatchSampler, PairWithNegatives
+from .steering import Steering
 
-Pair = tuple[str, str]
-"""Texts of a query and its passage."""
+Pair = tuple[str, ...]
+"""Texts of a query, its passage and, behind them, its hard negatives."""
 
 
 class TrainingBatches:
-    """A batch sampler of exactly ``steps`` batches, which goes on with the next epoch when one ends."""
+    """A batch sampler of exactly ``steps`` batches, which goes on with the next epoch when one ends.
 
-    def __init__(self, sampler: HybridBatchSampler, steps: int) -> None:
+    Attributes:
+        taken: batches handed out.
+        seconds: what the sampler took for the last one.
+    """
+
+    def __init__(self, sampler: HybridBatchSampler, steps: int, steering: Steering | None = None) -> None:
         self.sampler = sampler
         self.steps = steps
+        self.steering = steering
         self.taken = 0
         self.epoch = 0
+        self.seconds = 0.0
 
     def __len__(self) -> int:
         """Return the number of batches of the whole training, wherever it stands."""
@@ -33,7 +42,13 @@ class TrainingBatches:
         """Yield the pair ids of the batches not yet taken."""
         while self.taken < self.steps:
             self.sampler.set_epoch(self.epoch)
-            for pair_ids in self.sampler:
+            drawing = iter(self.sampler)
+            while True:
+                start = time.perf_counter()
+                pair_ids = next(drawing, None)
+                self.seconds = time.perf_counter() - start
+                if pair_ids is None:
+                    break
                 self.taken += 1
                 yield pair_ids
                 if self.taken == self.steps:
@@ -42,7 +57,8 @@ class TrainingBatches:
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the training stands, in plain values."""
-        return {"taken": self.taken, "epoch": self.epoch, "sampler": self.sampler.state_dict()}
+        state = {"taken": self.taken, "epoch": self.epoch, "sampler": self.sampler.state_dict()}
+        return state if self.steering is None else {**state, "steering": self.steering.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state of the same plan; the sampler refuses one of another.
@@ -53,6 +69,8 @@ class TrainingBatches:
         self.taken, self.epoch = state["taken"], state["epoch"]
         self.sampler.set_epoch(self.epoch)
         self.sampler.load_state_dict(state["sampler"])
+        if self.steering is not None:
+            self.steering.load_state_dict(state["steering"])
 
 
 class PairTexts(Dataset[Pair]):
@@ -71,9 +89,14 @@ class PairTexts(Dataset[Pair]):
         return self.__getitems__([pair_id])[0]
 
     def __getitems__(self, pair_ids: Sequence[int]) -> list[Pair]:
-        """Return the texts of a batch in one go."""
+        """Return the texts of a batch in one go; masked negatives are left out."""
         _, queries, passages, _, _ = self.index.pairs(np.asarray(pair_ids, dtype=np.int64))
+        asked, held = self.corpus.queries.texts, self.corpus.passages.texts
         return [
-            (self.corpus.queries.texts[query], self.corpus.passages.texts[passage])
-            for query, passage in zip(queries.tolist(), passages.tolist(), strict=True)
+            (asked[query], held[passage], *(held[row] for row in _negatives(pair) if row >= 0))
+            for pair, query, passage in zip(pair_ids, queries.tolist(), passages.tolist(), strict=True)
         ]
+
+
+def _negatives(pair: int) -> tuple[int, ...]:
+    return pair.negatives if isinstance(pair, PairWithNegatives) else ()

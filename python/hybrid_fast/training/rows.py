@@ -66,7 +66,7 @@ def index_of_rows(dataset: Any, columns: RowColumns) -> PairIndex:
     if exposed := [name for name in given if name in seen]:
         raise ConfigError(
             f"the trainer would embed the column {exposed[0]!r} as a text; give it the data set "
-            f"dataset.with_format(columns={[name for name in texts if name in seen]!r}), which hides the others"
+            f"dataset.with_format(columns={[name for name in texts if name in seen]!r}), which hides the rest"
         )
     query_language = _values(dataset, columns.query_language)
     passage_language = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sentence_transformers import SentenceTransformer
 
@@ -16,18 +17,18 @@ from ..config import TrainConfig, digest, from_mapping, load, to_mapping
 from ..corpus import load_source, load_sources
 from ..encoder import load_encoder, quiet, save_encoder
 from ..errors import ConfigError, RunError
-from ..pairs import PairIndex
 from ..progress import Progress
-from ..sampler import HybridBatchSampler
+from ..sampler import HybridBatchSampler, index_and_negatives
 from .batches import PairTexts, TrainingBatches
 from .card import model_card
 from .certificate import certify
 from .checkpoint import latest
 from .clock import Clock
 from .environment import environment
-from .records import append_rows, keep_until
+from .records import append_rows, keep_until, read_rows
 from .schedule import evaluation_steps
 from .seeds import random_state_kept, reproducible, seed_everything
+from .steering import Adjustable, Steering, check_controller
 from .trainer import HybridTrainer
 
 Evaluate = Callable[[SentenceTransformer, int], Sequence[Mapping[str, Any]]]
@@ -45,16 +46,18 @@ def train(
     """Fine-tune an encoder on ratio-controlled batches and return the run folder.
 
     The folder holds ``config.json``, ``environment.json``, ``plan.json`` (the certificate of the
-    batches, written before training), ``train.jsonl`` (a row a step), ``metrics.jsonl`` (what
-    ``evaluate`` returned), ``model/`` and, written last, ``done.json``. A finished folder is
+    batches, written before training), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
+    seconds spent on its batch, ``sampling`` the sampler's own), ``metrics.jsonl`` (what ``evaluate``
+    returned), ``model/`` and, written last, ``done.json``. With ``sampler.controller`` it also holds
+    ``controller.jsonl``, and ``plan.json`` is written again afterwards. A finished folder is
     returned as it is. An interrupted run, killed at whatever moment, goes on from its last
     checkpoint when the same call is made again, and ends with the losses, metrics and weights of
     an uninterrupted one; without checkpoints it starts again.
 
     Training is AdamW with the trainer's defaults (no weight decay on biases and norms, gradient
-    norm clipped at 1), a linear warm-up, and one batch a step. The corpus's passages are the
-    in-batch negatives; with a guard switched off, equal passages in a batch count against each
-    other.
+    norm clipped at 1), a linear warm-up, and one batch a step. The batch's passages are its
+    negatives, with hard ones where ``sampler.hard_negatives`` names a file; with a guard switched
+    off, equal passages in a batch count against each other.
 
     Args:
         config: a configuration, its mapping, or the path of a TOML file.
@@ -70,8 +73,8 @@ def train(
         ModelError: the encoder cannot be opened.
         CorpusError: a source cannot be read.
         InfeasiblePlan: a stratum is too small for a batch.
-        RunError: the folder holds another run, a held-out language would be drawn, or the loss is
-            not finite.
+        RunError: the folder holds another run, a held-out language would be drawn, a batch has no hard
+            negative though the loss needs one, or the loss is not finite.
         OSError: the folder cannot be written.
     """
     config = resolve(config)
@@ -81,25 +84,27 @@ def train(
         return folder
     with reproducible(config.threads), quiet():
         corpus = load_sources(config.sources, hold_out=config.hold_out)
-        index = PairIndex.from_corpus(corpus)
-        plan = certify(
-            HybridBatchSampler.from_config(index, config.sampler, seed=config.seed),
-            corpus,
-            config.steps,
-            hold_out=config.hold_out,
-            evaluations={item.name: load_source(item.source) for item in config.evaluations},
-        )
+        index, negatives = index_and_negatives(corpus, config.sampler)
+        options: dict[str, Any] = {"seed": config.seed, "hard_negatives": negatives}
+        sampler = HybridBatchSampler.from_config(index, config.sampler, **options)
+        others = {item.name: load_source(item.source) for item in config.evaluations}
+        plan = certify(sampler, corpus, config.steps, hold_out=config.hold_out, evaluations=others)
+        _check_negatives(config, plan)
         model = load_encoder(config.encoder)
         # Only now, so that a mistake in the configuration leaves no folder behind.
         write_text(folder / "config.json", _json(to_mapping(config)))
         write_text(folder / "environment.json", _json(environment(config.threads)))
         write_text(folder / "plan.json", _json(plan))
         run = _Run(config, folder, evaluate, progress)
-        sampler = HybridBatchSampler.from_config(index, config.sampler, seed=config.seed)
+        sampler = HybridBatchSampler.from_config(index, config.sampler, **options)
         run.train(model, PairTexts(index, corpus), sampler)
+        if run.steering is not None:
+            # Only now is it known what was drawn.
+            plan = certify(sampler, corpus, config.steps, hold_out=config.hold_out, evaluations=others)
+            write_text(folder / "plan.json", _json(plan))
         if save_model:
             save_encoder(model, folder / "model", card=model_card(config, plan))
-    write_text(folder / "done.json", _json({"seconds": run.clock.seconds, "steps": config.steps}))
+    write_text(folder / "done.json", _json(run.summary()))
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     return folder
 
@@ -130,15 +135,21 @@ class _Run:
         self.points = set(evaluation_steps(config))
         self.checkpoints = folder / "checkpoints"
         self.clock = Clock()
+        self.steering: Steering | None = None
 
     def train(self, model: SentenceTransformer, texts: PairTexts, sampler: HybridBatchSampler) -> None:
         """Train from the last checkpoint, or from the start."""
-        batches = TrainingBatches(sampler, self.config.steps)
+        if self.config.sampler.controller is not None:
+            steered = cast(Adjustable, sampler)
+            self.steering = Steering(self.config, self.config.sampler.controller, steered, self.folder)
+        batches = TrainingBatches(sampler, self.config.steps, self.steering)
         checkpoint = latest(self.checkpoints)
         if checkpoint is not None:
             batches.load_state_dict(checkpoint[1])
         rows = keep_until(self.folder / "train.jsonl", batches.taken if checkpoint else -1)
         keep_until(self.folder / "metrics.jsonl", batches.taken if checkpoint else -1)
+        if self.steering is not None:
+            self.steering.keep_until(batches.taken if checkpoint else -1)
         if checkpoint is None:
             self._evaluate(model, 0)
         if self.config.steps == 0:
@@ -150,12 +161,24 @@ class _Run:
         self.clock.start(rows[-1]["seconds"] if rows else 0.0)
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
 
+    def summary(self) -> dict[str, Any]:
+        """Return what ``done.json`` holds: seconds in all, and those that steps waited for their batches."""
+        rows = read_rows(self.folder / "train.jsonl")
+        return {
+            "seconds": self.clock.seconds,
+            "steps": self.config.steps,
+            "waiting": round(math.fsum(row["waiting"] for row in rows), 6),
+            "sampling": round(math.fsum(row["sampling"] for row in rows), 6),
+        }
+
     def _after_step(self, trainer: HybridTrainer, step: int) -> None:
         row = {
             "step": step,
             "loss": trainer.loss_value,
             "learning_rate": trainer.rate,
             "seconds": round(self.clock.seconds, 4),
+            "waiting": round(trainer.waited, 6),
+            "sampling": round(trainer.batches.seconds, 6),
         }
         append_rows(self.folder / "train.jsonl", [row])
         self._evaluate(trainer.model, step)
@@ -174,18 +197,33 @@ class _Run:
                 "seconds": round(self.clock.seconds, 4),
             }
             append_rows(self.folder / "metrics.jsonl", [place | {**row, **place} for row in rows])
+            if self.steering is not None:
+                self.steering.after(step, rows)
 
 
 def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:
-    if config.loss.denominator == "own":
+    check_controller(config)
+    if config.sampler.controller is not None and evaluate is None:
+        raise ConfigError("sampler.controller needs evaluations, but train() was given no evaluate function")
+    if config.loss.denominator == "own" and config.sampler.hard_negatives is None:
         raise ConfigError(
-            "loss.denominator is 'own', which needs hard negatives, and no source has any; use 'in-batch'"
+            "loss.denominator is 'own', which needs hard negatives; name a file of them as "
+            "sampler.hard_negatives, or use 'in-batch'"
         )
     if config.evaluations and evaluate is None:
         warnings.warn(
             "evaluations are configured, but train() was given no evaluate function, so nothing is measured; "
             "pass evaluate=hybrid_fast.evaluation.callback.make_callback(config)",
             stacklevel=3,
+        )
+
+
+def _check_negatives(config: TrainConfig, plan: Mapping[str, Any]) -> None:
+    bare = plan.get("negatives", {}).get("batches_without", 0)
+    if config.loss.denominator == "own" and bare:
+        raise RunError(
+            f"{bare} of {config.steps} batches have no hard negative, and loss.denominator is 'own'; mine "
+            "longer lists for more queries, or use 'in-batch'"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +22,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from ..config import TrainConfig
-from ..encoder import pad, tokenize
+from ..encoder import Role, pad, tokenize
 from ..errors import RunError
 from ..losses import InfoNCELoss
 from .batches import Pair, PairTexts, TrainingBatches
@@ -34,7 +35,10 @@ WEIGHTS = "weights.safetensors"
 
 
 class PairCollator:
-    """Tokenises the queries and passages of a batch, each side with its own prefix and length."""
+    """Tokenises the queries and passages of a batch, each side with its own prefix and length.
+
+    The hard negatives of all its pairs are one more column, of as many rows as there are.
+    """
 
     valid_label_columns: tuple[str, ...] = ()
 
@@ -43,13 +47,16 @@ class PairCollator:
 
     def __call__(self, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
         """Return the tensors of a batch, named by side (``query_input_ids`` …)."""
-        queries, passages = zip(*pairs, strict=True)
+        columns: dict[str, tuple[list[str], Role]] = {
+            "query": ([pair[0] for pair in pairs], "query"),
+            "passage": ([pair[1] for pair in pairs], "passage"),
+            "negative": ([text for pair in pairs for text in pair[2:]], "passage"),
+        }
         batch = {}
-        rows = range(len(pairs))
-        for key, value in pad(self.model, tokenize(self.model, queries, "query"), rows).items():
-            batch[f"query_{key}"] = value
-        for key, value in pad(self.model, tokenize(self.model, passages, "passage"), rows).items():
-            batch[f"passage_{key}"] = value
+        for name, (texts, role) in columns.items():
+            if texts:
+                tokens = pad(self.model, tokenize(self.model, texts, role), range(len(texts)))
+                batch.update({f"{name}_{key}": value for key, value in tokens.items()})
         return batch
 
 
@@ -73,6 +80,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         self.clock = clock
         self.loss_value = math.nan
         self.rate = 0.0
+        self.waited = 0.0
         super().__init__(
             model=model,
             args=training_arguments(config, checkpoints),
@@ -108,6 +116,13 @@ class HybridTrainer(SentenceTransformerTrainer):
             collate_fn=self.data_collator,
             generator=torch.Generator(),
         )
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the next batch, and remember how long it took: drawn, looked up and tokenised."""
+        start = time.perf_counter()
+        samples = super().get_batch_samples(*args, **kwargs)
+        self.waited = time.perf_counter() - start
+        return samples
 
     def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
         """Keep one bfloat16 copy of the weights for both sides of a batch."""

@@ -69,12 +69,8 @@ impl Epoch {
             Unit::Batch => layout.config.ratio.clone(),
             Unit::Row => layout.config.ratio.over_rows(size)?,
         };
-        let first = epoch
-            .checked_mul(units)
-            .filter(|first| first.checked_add(units).is_some_and(|end| end < 1 << 62))
-            .ok_or_else(|| {
-                Error::InvalidArgument(format!("epoch {epoch} starts beyond 2⁶² batches or rows"))
-            })?;
+        // The share stays the same long before.
+        let first = epoch.saturating_mul(units).min(1 << 62);
         let key = streams.number(Stream::Kind, &[]);
         let kinds = Kinds::new(layout.config.mixing, ratio, key, first, units);
         let turns = |lane: &Option<Lane>, stream: Stream| {
@@ -258,7 +254,14 @@ impl Epoch {
                 .lock()
                 .map(|mut last| std::mem::take(&mut *last));
             let reading = reading.unwrap_or_default();
-            let (slots, reading) = self.slots(block * batches, batches, reading);
+            let first = block * batches;
+            // What comes after the epoch would let a later change of the ratio into its last block.
+            let count = if self.layout.shares_blocks() {
+                batches.min(self.layout.len - first)
+            } else {
+                batches
+            };
+            let (slots, reading) = self.slots(first, count, reading);
             if let Ok(mut last) = self.reading.lock() {
                 *last = reading;
             }

@@ -6,11 +6,14 @@
 //! panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
 //! Data flows one way. Which rows make a batch: `pairs`, `permutation` → `ratio` → `mixture` (kinds) and `turns`
-//! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length` → `shaping` (checks the data,
-//! decides passes and blocks) → `screening` → `blocks` (rows drawn and guarded) → `epoch` → `plan`.
+//! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length`
+//! → `shaping` (checks the data, decides passes and blocks) → `screening` → `blocks` (rows drawn and guarded) →
+//! `epoch` → `plan` → `audit`. Beside them: `near_duplicates` (which passages count as one), `negatives` (hard
+//! negatives of a batch).
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]
 
+pub mod audit;
 mod blocks;
 mod configuration;
 pub mod epoch;
@@ -21,6 +24,8 @@ mod layout;
 pub mod matrix;
 pub mod metrics;
 pub mod mixture;
+pub mod near_duplicates;
+pub mod negatives;
 pub mod packing;
 pub mod pairs;
 pub mod permutation;

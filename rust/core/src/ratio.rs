@@ -181,6 +181,11 @@ impl Ratio {
         (last && piece.from == piece.to).then_some(piece.from)
     }
 
+    /// The integral over some slots.
+    pub(crate) fn sum(&self, slots: std::ops::Range<u64>) -> f64 {
+        (self.before(slots.end) - self.before(slots.start)) as f64 / ONE as f64
+    }
+
     /// α at the start of a batch.
     #[must_use]
     pub fn at(&self, batch: u64) -> f64 {

@@ -2,9 +2,12 @@
 
 mod arrays;
 mod audit;
+mod columns;
 mod door;
 mod error;
 mod measures;
+mod near_duplicates;
+mod negatives;
 mod pairs;
 mod ranking;
 mod sampler;
@@ -14,7 +17,7 @@ mod searching;
 #[pyo3::pymodule]
 mod _core {
     #[pymodule_export]
-    use super::audit::language_sizes;
+    use super::audit::{audit_plan, language_sizes};
     #[pymodule_export]
     use super::error::{
         HybridFastError, InfeasiblePlan, InvalidArgument, InvalidShape, NotANumber, NotSupported,
@@ -22,6 +25,10 @@ mod _core {
     };
     #[pymodule_export]
     use super::measures::measure;
+    #[pymodule_export]
+    use super::near_duplicates::near_duplicate_clusters;
+    #[pymodule_export]
+    use super::negatives::{cell_columns, take_negatives};
     #[pymodule_export]
     use super::pairs::PairIndex;
     #[pymodule_export]

@@ -1,15 +1,20 @@
 //! `PairIndex`: columns in, decoded pairs out.
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use hybrid_fast_core::pairs::{self, Columns, MISSING};
+use hybrid_fast_core::pairs::{self, Given, MISSING};
 use hybrid_fast_core::{Error, Result};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
+use crate::columns::Column;
 use crate::door::enter;
 
-type Column<'py> = PyReadonlyArray1<'py, i64>;
+type Ids<'py> = PyReadonlyArray1<'py, i64>;
 type Decoded<'py> = (
     Bound<'py, PyArray1<i64>>,
     Bound<'py, PyArray1<i64>>,
@@ -41,24 +46,66 @@ impl PairIndex {
         passage_identity: Option<Column<'_>>,
         languages: usize,
     ) -> PyResult<Self> {
-        let columns = Columns {
-            group: group.as_slice()?,
-            language: language.as_slice()?,
-            query: query.as_slice()?,
-            passage: passage.as_slice()?,
-            query_identity: query_identity
-                .as_ref()
-                .map(|one| one.as_slice())
-                .transpose()?,
-            passage_identity: passage_identity
-                .as_ref()
-                .map(|one| one.as_slice())
-                .transpose()?,
+        let (group, language) = (group.numbers(), language.numbers());
+        let (query, passage) = (query.numbers(), passage.numbers());
+        let query_identity = query_identity.as_ref().map(Column::numbers);
+        let passage_identity = passage_identity.as_ref().map(Column::numbers);
+        let columns = Given {
+            group: &*group,
+            language: &*language,
+            query: &*query,
+            passage: &*passage,
+            query_identity: query_identity.as_deref(),
+            passage_identity: passage_identity.as_deref(),
         };
-        let inner = enter(py, None, |_| pairs::PairIndex::new(columns, languages))?;
+        let inner = enter(py, None, |_| pairs::PairIndex::build(columns, languages))?;
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Writes the index and a note to a file.
+    fn write(&self, py: Python<'_>, path: PathBuf, note: &[u8]) -> PyResult<()> {
+        let written = py.detach(|| {
+            let mut out = BufWriter::new(File::create(path)?);
+            self.inner.write(note, &mut out)
+        });
+        written.map_err(PyErr::from)
+    }
+
+    /// Maps a file that `write` made; returns the index and the note.
+    #[staticmethod]
+    fn open<'py>(
+        py: Python<'py>,
+        path: PathBuf,
+        verify: bool,
+    ) -> PyResult<(Self, Bound<'py, PyBytes>)> {
+        let file = File::open(&path)?;
+        let name = path.display().to_string();
+        let (inner, note) = enter(py, None, |_| pairs::PairIndex::open(&file, &name, verify))?;
+        let index = Self {
+            inner: Arc::new(inner),
+        };
+        Ok((index, PyBytes::new(py, &note)))
+    }
+
+    /// The bytes of the file that `write` makes.
+    fn to_bytes<'py>(&self, py: Python<'py>, note: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let mut bytes = Vec::with_capacity(self.inner.bytes() + (1 << 16));
+        py.detach(|| self.inner.write(note, &mut bytes))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The index and the note that `to_bytes` was given.
+    #[staticmethod]
+    fn from_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<(Self, Bound<'py, PyBytes>)> {
+        let (inner, note) = enter(py, None, |_| {
+            pairs::PairIndex::from_bytes(bytes, "the pickled index")
+        })?;
+        let index = Self {
+            inner: Arc::new(inner),
+        };
+        Ok((index, PyBytes::new(py, &note)))
     }
 
     fn __len__(&self) -> usize {
@@ -113,7 +160,7 @@ impl PairIndex {
     }
 
     /// Group, query row, passage row, query language and passage language of pair ids.
-    fn pairs<'py>(&self, py: Python<'py>, ids: Column<'py>) -> PyResult<Decoded<'py>> {
+    fn pairs<'py>(&self, py: Python<'py>, ids: Ids<'py>) -> PyResult<Decoded<'py>> {
         let ids = ids.as_slice()?;
         let index = &self.inner;
         let (group, query, passage, from, to) = enter(py, None, |_| {
@@ -138,7 +185,7 @@ impl PairIndex {
     }
 
     /// Query identity and passage identity of pair ids.
-    fn identities<'py>(&self, py: Python<'py>, ids: Column<'py>) -> PyResult<Identities<'py>> {
+    fn identities<'py>(&self, py: Python<'py>, ids: Ids<'py>) -> PyResult<Identities<'py>> {
         let ids = ids.as_slice()?;
         let index = &self.inner;
         let (query, passage) = enter(py, None, |_| {

@@ -23,7 +23,7 @@ type Frequent = (&'static str, u32, Option<(usize, usize)>, u64, u64);
 /// Batches as a pure function of (index, configuration, epoch, batch number).
 #[pyclass(frozen, module = "hybrid_fast._core")]
 pub(crate) struct Plan {
-    inner: Arc<plan::Plan>,
+    pub(crate) inner: Arc<plan::Plan>,
     /// The epoch used last, with the blocks it built.
     latest: Mutex<Option<(u64, Arc<Epoch>)>>,
 }

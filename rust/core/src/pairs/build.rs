@@ -1,11 +1,11 @@
 //! From columns to an index: every value checked, what follows a rule left out.
 
-use super::column::Column;
-use super::masks::Masks;
+use super::arrange::arrange;
+use super::order::Places;
 use super::sharing::sharing;
-use super::strata::{Strata, bits};
-use super::{Columns, LIMIT, MISSING, PairIndex, Sharing};
-use crate::permutation::{key, mix};
+use super::survey::{PIECE, Survey, survey};
+use super::{Columns, Given, LIMIT, MISSING, PairIndex, Sharing};
+use crate::permutation::key;
 use crate::{Error, Result};
 
 impl PairIndex {
@@ -16,100 +16,94 @@ impl PairIndex {
     /// language outside `0..languages`, a negative value other than −1, a value above
     /// 2³² − 2, no cells at all, or the same (group, language) twice.
     pub fn new(columns: Columns<'_>, languages: usize) -> Result<Self> {
-        let cells = check(&columns, languages)?;
-        let narrow = |values: &[i64]| {
-            Column::compress(
-                values
-                    .iter()
-                    .map(|&value| u32::try_from(value).unwrap_or(MISSING)),
-            )
-        };
-        let group = narrow(columns.group);
-        let language = narrow(columns.language);
-        let query = narrow(columns.query);
-        let passage = narrow(columns.passage);
-        let query_identity = columns
-            .query_identity
-            .filter(|identity| *identity != columns.query)
-            .map(narrow);
-        let passage_identity = columns
-            .passage_identity
-            .filter(|identity| *identity != columns.passage)
-            .map(narrow);
+        Self::build(
+            Given {
+                group: &columns.group,
+                language: &columns.language,
+                query: &columns.query,
+                passage: &columns.passage,
+                query_identity: columns.query_identity.as_ref().map(|one| one as _),
+                passage_identity: columns.passage_identity.as_ref().map(|one| one as _),
+            },
+            languages,
+        )
+    }
 
-        let place = |cell: u32| (group.at(cell), language.at(cell));
-        let count = cells as u32;
-        let order = if (1..count).all(|cell| place(cell - 1) < place(cell)) {
-            Column::Position
-        } else {
-            let mut order: Vec<u32> = (0..count).collect();
-            order.sort_unstable_by_key(|&cell| place(cell));
-            if let Some(twice) = order.windows(2).find(|two| place(two[0]) == place(two[1])) {
-                let (group, language) = place(twice[0]);
-                let (a, b) = (twice[0].min(twice[1]), twice[0].max(twice[1]));
-                return Err(Error::InvalidArgument(format!(
-                    "cells {a} and {b} are both group {group}, language {language}; \
-                     give each (group, language) once"
-                )));
-            }
-            Column::Values(order)
+    /// Like [`new`](Self::new), from columns of any whole numbers. Each is read once, a piece
+    /// at a time; columns that follow a rule take no memory, others 4 bytes a cell (languages
+    /// 1), and cells that are not in order of group and language another 4.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn build(columns: Given<'_>, languages: usize) -> Result<Self> {
+        let cells = columns.group.len();
+        check_lengths(&columns, cells)?;
+        let id = (0, LIMIT);
+        let group = survey("group", columns.group, id, &format!("0 to {LIMIT}"))?;
+        let language = survey(
+            "language",
+            columns.language,
+            (0, languages as i64 - 1),
+            &format!("the position of one of the {languages} languages, from 0"),
+        )?;
+        let side = |name: &str, numbers| {
+            let expected = format!("-1 (none) or 0 to {LIMIT}");
+            survey(name, numbers, (-1, LIMIT), &expected)
         };
-
-        let mut first = Vec::new();
-        let mut previous = None;
-        for position in 0..count {
-            let id = group.at(order.at(position));
-            if previous != Some(id) {
-                first.push(position);
-                previous = Some(id);
-            }
-        }
-        let groups = first.len();
-        first.push(count);
-        let mut has_query = vec![bits(groups); languages];
-        let mut has_passage = vec![bits(groups); languages];
-        // The last group may lack its last languages.
-        let full = (0..count)
-            .all(|position| language.at(order.at(position)) == position % languages as u32)
-            && first
-                .windows(2)
-                .rev()
-                .skip(1)
-                .all(|ends| (ends[1] - ends[0]) as usize == languages);
-        let mut masks = if full {
-            Masks::Full
-        } else {
-            Masks::empty(languages, groups)
+        let query = side("query", columns.query)?;
+        let passage = side("passage", columns.passage)?;
+        let identity = |name: &str, numbers, rows: &Survey| {
+            let identity = side(name, numbers)?;
+            check_identity(name, &identity, rows, cells)?;
+            let same = identity.hash == rows.hash && identity.column == rows.column;
+            Ok::<_, Error>((identity.hash, (!same).then_some(identity.column)))
         };
-        for (ordinal, ends) in first.windows(2).enumerate() {
-            for position in ends[0]..ends[1] {
-                let cell = order.at(position);
-                masks.add(ordinal, language.at(cell));
-                let of = language.at(cell) as usize;
-                let (word, bit) = (ordinal / 64, 1u64 << (ordinal % 64));
-                if query.at(cell) != MISSING {
-                    has_query[of][word] |= bit;
-                }
-                if passage.at(cell) != MISSING {
-                    has_passage[of][word] |= bit;
-                }
-            }
-        }
-        let fingerprint = fingerprint(&columns, languages);
+        let (query_hash, query_identity) = match columns.query_identity {
+            Some(numbers) => identity("query_identity", numbers, &query)?,
+            None => (query.hash, None),
+        };
+        let (passage_hash, passage_identity) = match columns.passage_identity {
+            Some(numbers) => identity("passage_identity", numbers, &passage)?,
+            None => (passage.hash, None),
+        };
+        let fingerprint = key(&[
+            languages as u64,
+            cells as u64,
+            group.hash,
+            language.hash,
+            query.hash,
+            passage.hash,
+            query_hash,
+            passage_hash,
+        ]);
+        let places = Places {
+            cells,
+            languages,
+            group: &group.column,
+            language: &language.column,
+            ids: (group.least as u32, group.most as u32),
+        };
+        let arranged = arrange(
+            &places,
+            query.lacks().then_some(&query.column),
+            passage.lacks().then_some(&passage.column),
+        )?;
+        let spread = group.most - group.least + 1 - arranged.groups as i64;
         let mut index = Self {
             languages,
             cells,
-            group,
-            language,
-            query,
-            passage,
+            first_id: (spread == 0).then_some(group.least as u32),
+            group: group.column,
+            language: language.column,
+            query: query.column,
+            passage: passage.column,
             query_identity,
             passage_identity,
-            order,
-            first: Column::compress(first.iter().copied()),
-            groups,
-            masks,
-            strata: Strata::new(groups, has_query, has_passage),
+            order: arranged.order,
+            first: arranged.first,
+            groups: arranged.groups,
+            masks: arranged.masks,
+            strata: arranged.strata,
             sharing: [(); 3].map(|()| Sharing::default()),
             fingerprint,
         };
@@ -118,8 +112,7 @@ impl PairIndex {
     }
 }
 
-fn check(columns: &Columns<'_>, languages: usize) -> Result<usize> {
-    let cells = columns.group.len();
+fn check_lengths(columns: &Given<'_>, cells: usize) -> Result<()> {
     let named = [
         ("language", Some(columns.language)),
         ("query", Some(columns.query)),
@@ -127,13 +120,13 @@ fn check(columns: &Columns<'_>, languages: usize) -> Result<usize> {
         ("query_identity", columns.query_identity),
         ("passage_identity", columns.passage_identity),
     ];
-    for (name, values) in named {
-        if let Some(values) = values
-            && values.len() != cells
+    for (name, numbers) in named {
+        if let Some(numbers) = numbers
+            && numbers.len() != cells
         {
             return Err(Error::InvalidShape(format!(
                 "{name} has {} values and group has {cells}; every column needs one value a cell",
-                values.len()
+                numbers.len()
             )));
         }
     }
@@ -147,65 +140,27 @@ fn check(columns: &Columns<'_>, languages: usize) -> Result<usize> {
             "{cells} cells are more than the limit of {LIMIT}"
         )));
     }
-    let wrong = |name: &str, cell: usize, value: i64, expected: &str| {
-        Err(Error::InvalidArgument(format!(
-            "{name} of cell {cell} is {value}, expected {expected}"
-        )))
-    };
-    for (cell, &value) in columns.group.iter().enumerate() {
-        if !(0..=LIMIT).contains(&value) {
-            return wrong("group", cell, value, &format!("0 to {LIMIT}"));
-        }
-    }
-    for (cell, &value) in columns.language.iter().enumerate() {
-        if !(0..languages as i64).contains(&value) {
-            let expected = format!("the position of one of the {languages} languages, from 0");
-            return wrong("language", cell, value, &expected);
-        }
-    }
-    for (name, values) in &named[1..] {
-        for (cell, &value) in values.iter().copied().flatten().enumerate() {
-            if !(-1..=LIMIT).contains(&value) {
-                return wrong(name, cell, value, &format!("-1 (none) or 0 to {LIMIT}"));
-            }
-        }
-    }
-    for (name, rows, identities) in [
-        ("query_identity", columns.query, columns.query_identity),
-        (
-            "passage_identity",
-            columns.passage,
-            columns.passage_identity,
-        ),
-    ] {
-        let Some(identities) = identities else {
-            continue;
-        };
-        if let Some(cell) = (0..cells).find(|&cell| rows[cell] >= 0 && identities[cell] < 0) {
-            return wrong(
-                name,
-                cell,
-                -1,
-                "an identity of 0 or more, for the cell has that side",
-            );
-        }
-    }
-    Ok(cells)
+    Ok(())
 }
 
-fn fingerprint(columns: &Columns<'_>, languages: usize) -> u64 {
-    let fold = |values: &[i64]| {
-        values.iter().fold(values.len() as u64, |hash, &value| {
-            mix(hash.rotate_left(23) ^ (value as u64).wrapping_mul(0xA076_1D64_78BD_642F))
-        })
-    };
-    key(&[
-        languages as u64,
-        fold(columns.group),
-        fold(columns.language),
-        fold(columns.query),
-        fold(columns.passage),
-        fold(columns.query_identity.unwrap_or(columns.query)),
-        fold(columns.passage_identity.unwrap_or(columns.passage)),
-    ])
+/// A cell that has a side needs its identity.
+fn check_identity(name: &str, identity: &Survey, rows: &Survey, cells: usize) -> Result<()> {
+    if !identity.lacks() {
+        return Ok(());
+    }
+    let (mut identities, mut given) = (Vec::new(), Vec::new());
+    for start in (0..cells).step_by(PIECE) {
+        let count = PIECE.min(cells - start);
+        identity.column.read(start as u32, &mut identities, count);
+        rows.column.read(start as u32, &mut given, count);
+        let wrong = |(&identity, &row): (&u32, &u32)| identity == MISSING && row != MISSING;
+        if let Some(place) = identities.iter().zip(&given).position(wrong) {
+            return Err(Error::InvalidArgument(format!(
+                "{name} of cell {} is -1, expected an identity of 0 or more, for the cell has \
+                 that side",
+                start + place
+            )));
+        }
+    }
+    Ok(())
 }

@@ -21,6 +21,10 @@ impl Divisor {
         }
     }
 
+    pub(super) fn value(self) -> u32 {
+        self.by
+    }
+
     #[inline(always)]
     pub(super) fn quotient(self, number: u32) -> u32 {
         ((u128::from(self.reciprocal) * u128::from(number)) >> 64) as u32

@@ -66,7 +66,7 @@ impl PairIndex {
 
     /// The cells of one language of groups that have it.
     #[inline(always)]
-    fn cells_into(
+    pub(super) fn cells_into(
         &self,
         language: u32,
         ordinals: &[u32],
@@ -83,14 +83,17 @@ impl PairIndex {
                 positions.extend(all.map(|ordinal| ordinal * languages + language));
             }
             Masks::Sixteen(of) => {
+                let of = &**of;
                 let before = |ordinal| (of[ordinal as usize] & below as u16).count_ones();
                 self.positions_into(all, before, positions);
             }
             Masks::ThirtyTwo(of) => {
+                let of = &**of;
                 let before = |ordinal| (of[ordinal as usize] & below as u32).count_ones();
                 self.positions_into(all, before, positions);
             }
             Masks::SixtyFour(of) => {
+                let of = &**of;
                 let before = |ordinal| (of[ordinal as usize] & below).count_ones();
                 self.positions_into(all, before, positions);
             }

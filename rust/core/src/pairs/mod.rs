@@ -4,21 +4,28 @@
 //! is never stored: it is the groups whose query exists in the one and whose passage exists in
 //! the other language, found by counting set bits.
 
+mod arrange;
 mod build;
 mod column;
 mod divisor;
+mod file;
 mod gather;
 mod masks;
+mod numbers;
+mod order;
 #[cfg(test)]
 mod samples;
 mod sharing;
+mod store;
 mod strata;
+mod survey;
 
 use column::Column;
 use masks::Masks;
 use strata::Strata;
 
 pub use gather::Key;
+pub use numbers::Numbers;
 pub use sharing::Sharing;
 
 /// Marks a side that a cell does not have.
@@ -45,6 +52,23 @@ pub struct Columns<'a> {
     pub query_identity: Option<&'a [i64]>,
     /// Equal for cells whose passages must not meet in a batch.
     pub passage_identity: Option<&'a [i64]>,
+}
+
+/// The columns of an index as any whole numbers; otherwise as [`Columns`].
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// Group id; ids may have gaps.
+    pub group: &'a dyn Numbers,
+    /// Language number, from 0.
+    pub language: &'a dyn Numbers,
+    /// Query row or −1.
+    pub query: &'a dyn Numbers,
+    /// Passage row or −1.
+    pub passage: &'a dyn Numbers,
+    /// Equal for cells that ask the same question.
+    pub query_identity: Option<&'a dyn Numbers>,
+    /// Equal for cells whose passages must not meet in a batch.
+    pub passage_identity: Option<&'a dyn Numbers>,
 }
 
 /// A question-passage pair: the cell of its query and the cell of its passage.
@@ -79,10 +103,12 @@ pub struct Pair {
 /// assert_eq!((pair.query_cell, pair.passage_cell), (3, 2));
 /// # Ok::<(), hybrid_fast_core::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PairIndex {
     languages: usize,
     cells: usize,
+    /// The smallest group id, if the ids have no gaps.
+    first_id: Option<u32>,
     group: Column,
     language: Column,
     query: Column,
@@ -91,7 +117,7 @@ pub struct PairIndex {
     passage_identity: Option<Column>,
     /// Cells sorted by group, then language.
     order: Column,
-    /// First position in `order` of each group, and the end.
+    /// First position in `order` of each group.
     first: Column,
     groups: usize,
     masks: Masks,
@@ -173,8 +199,12 @@ impl PairIndex {
     }
 
     fn cell(&self, ordinal: u32, language: u32) -> u32 {
-        let (start, end) = (self.first.at(ordinal), self.first.at(ordinal + 1));
-        (start..end)
+        let end = if ordinal as usize + 1 < self.groups {
+            self.first.at(ordinal + 1)
+        } else {
+            self.cells as u32
+        };
+        (self.first.at(ordinal)..end)
             .map(|position| self.order.at(position))
             .find(|&cell| self.language.at(cell) == language)
             .unwrap_or(MISSING)
@@ -183,7 +213,15 @@ impl PairIndex {
     /// The cell of the same group as `cell` in `language`, if there is one.
     #[must_use]
     pub fn sibling(&self, cell: u32, language: usize) -> Option<u32> {
-        let id = self.group.at(cell);
+        let ordinal = self.ordinal(self.group.at(cell));
+        Some(self.cell(ordinal, language as u32)).filter(|&cell| cell != MISSING)
+    }
+
+    /// The place of a group id among all, which must be one of them.
+    fn ordinal(&self, id: u32) -> u32 {
+        if let Some(first) = self.first_id {
+            return id - first;
+        }
         let (mut low, mut high) = (0, self.groups as u32);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -193,7 +231,7 @@ impl PairIndex {
                 high = middle;
             }
         }
-        Some(self.cell(low, language as u32)).filter(|&cell| cell != MISSING)
+        low
     }
 
     /// How far rows share query identities or passage identities (group ids: never).

@@ -4,6 +4,9 @@
 //! a stratum is the groups in both sets. Complete sets need no bits, equal sets are kept once,
 //! and strata of the same two sets share one directory.
 
+use super::file::{NONE, Reader, Writer};
+use super::store::Store;
+
 /// Words of 64 groups between two counts of a directory.
 const STRIDE: usize = 8;
 
@@ -11,32 +14,27 @@ const STRIDE: usize = 8;
 const BLOCK: usize = 64 * STRIDE;
 
 /// One bit a group, padded to whole blocks.
-pub(super) type Bits = Vec<u64>;
-
-/// Empty bits for so many groups.
-pub(super) fn bits(groups: usize) -> Bits {
-    vec![0; groups.div_ceil(BLOCK) * STRIDE]
-}
+type Bits = Store<u64>;
 
 /// The groups that two sets have in common, counted.
-#[derive(Debug, Clone, Default)]
-struct Directory {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Directory {
     /// Sets of bits; `None` is all groups. The first is `None` only if both are.
     sets: (Option<usize>, Option<usize>),
     rows: u32,
     /// Whether these are the first groups.
     prefix: bool,
     /// Rows before each block, and past them `range` times the largest number.
-    before: Vec<u32>,
+    before: Store<u32>,
     /// The block of every 2^`shift`-th row.
-    samples: Vec<u32>,
+    samples: Store<u32>,
     shift: u32,
     /// Blocks from a sample to the last one that a row before the next sample can be in.
     range: usize,
 }
 
 /// The strata of an index.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Strata {
     languages: usize,
     groups: usize,
@@ -44,25 +42,50 @@ pub(super) struct Strata {
     directories: Vec<Directory>,
     /// Directory of each stratum, row by row of query languages.
     of: Vec<usize>,
+    /// Groups with a query, and with a passage, in each language.
+    sides: [Vec<u32>; 2],
+    /// Set of the groups with a query, and with a passage, in each language.
+    sets_of: [Vec<Option<usize>>; 2],
 }
 
 impl Strata {
-    /// From the groups with a query and those with a passage, a set for each language.
-    pub(super) fn new(groups: usize, queries: Vec<Bits>, passages: Vec<Bits>) -> Self {
+    /// All groups have everything.
+    pub(super) fn complete(groups: usize, languages: usize) -> Self {
+        Self {
+            languages,
+            groups,
+            sets: Vec::new(),
+            directories: vec![Directory::new((None, None), groups, &[])],
+            of: vec![0; languages * languages],
+            sides: [(); 2].map(|()| vec![groups as u32; languages]),
+            sets_of: [(); 2].map(|()| vec![None; languages]),
+        }
+    }
+
+    /// From the groups with a query and those with a passage, one bit a group, a set for each
+    /// language.
+    pub(super) fn new(groups: usize, queries: Vec<Vec<u64>>, passages: Vec<Vec<u64>>) -> Self {
         let languages = queries.len();
         let mut sets: Vec<Bits> = Vec::new();
-        let mut number = |bits: Bits| -> Option<usize> {
-            let count: usize = bits.iter().map(|word| word.count_ones() as usize).sum();
-            if count == groups {
-                return None;
+        let mut number = |mut bits: Vec<u64>| -> (Option<usize>, u32) {
+            let count: u32 = bits.iter().map(|word| word.count_ones()).sum();
+            if count as usize == groups {
+                return (None, count);
             }
-            Some(sets.iter().position(|set| *set == bits).unwrap_or_else(|| {
-                sets.push(bits);
+            bits.resize(groups.div_ceil(BLOCK) * STRIDE, 0);
+            bits.shrink_to_fit();
+            let known = sets.iter().position(|set| **set == *bits);
+            let set = known.unwrap_or_else(|| {
+                sets.push(bits.into());
                 sets.len() - 1
-            }))
+            });
+            (Some(set), count)
         };
-        let queries: Vec<_> = queries.into_iter().map(&mut number).collect();
-        let passages: Vec<_> = passages.into_iter().map(&mut number).collect();
+        let mut side = |side: Vec<Vec<u64>>| -> (Vec<Option<usize>>, Vec<u32>) {
+            side.into_iter().map(&mut number).unzip()
+        };
+        let (queries, asked) = side(queries);
+        let (passages, answered) = side(passages);
         let mut directories: Vec<Directory> = Vec::new();
         let mut of = Vec::with_capacity(languages * languages);
         for &query in &queries {
@@ -81,6 +104,32 @@ impl Strata {
             sets,
             directories,
             of,
+            sides: [asked, answered],
+            sets_of: [queries, passages],
+        }
+    }
+
+    /// Groups with a query (0) or a passage (1) in each language.
+    pub(super) fn side(&self, side: usize) -> &[u32] {
+        &self.sides[side]
+    }
+
+    /// Appends those of some groups that have a query (or a passage) in a language.
+    pub(super) fn members(
+        &self,
+        passages: bool,
+        language: usize,
+        groups: std::ops::Range<usize>,
+        out: &mut Vec<u32>,
+    ) {
+        let groups = groups.start as u32..groups.end as u32;
+        match self.sets_of[usize::from(passages)][language] {
+            None => out.extend(groups),
+            Some(set) => {
+                let set = &self.sets[set];
+                let has = |&group: &u32| set[group as usize / 64] >> (group % 64) & 1 == 1;
+                out.extend(groups.filter(has));
+            }
         }
     }
 
@@ -169,22 +218,99 @@ impl Strata {
             (None, _) => out.extend_from_slice(rows),
             (Some(set), None) => {
                 let blocks = self.sets[set].as_chunks::<STRIDE>().0;
+                let counts = stratum.counts();
                 out.extend(rows.iter().map(|&row| {
-                    let (block, left) = stratum.block(row);
+                    let (block, left) = counts.block(row);
                     block * BLOCK as u32 + select(&blocks[block as usize], left)
                 }));
             }
             (Some(one), Some(other)) => {
                 let ones = self.sets[one].as_chunks::<STRIDE>().0;
                 let others = self.sets[other].as_chunks::<STRIDE>().0;
+                let counts = stratum.counts();
                 out.extend(rows.iter().map(|&row| {
-                    let (block, left) = stratum.block(row);
+                    let (block, left) = counts.block(row);
                     let (one, other) = (&ones[block as usize], &others[block as usize]);
                     let both = std::array::from_fn(|word| one[word] & other[word]);
                     block * BLOCK as u32 + select(&both, left)
                 }));
             }
         }
+    }
+
+    pub(super) fn write<'a>(&'a self, to: &mut Writer<'a>) {
+        let set = |to: &mut Writer<'a>, set: Option<usize>| {
+            to.number(set.map_or(NONE, |set| set as u64));
+        };
+        to.size(self.sets.len());
+        for bits in &self.sets {
+            to.run(bits);
+        }
+        to.size(self.directories.len());
+        for one in &self.directories {
+            set(to, one.sets.0);
+            set(to, one.sets.1);
+            to.number(one.rows);
+            to.number(one.prefix);
+            to.run(&one.before);
+            to.run(&one.samples);
+            to.number(one.shift);
+            to.size(one.range);
+        }
+        for &directory in &self.of {
+            to.size(directory);
+        }
+        for side in 0..2 {
+            for language in 0..self.languages {
+                to.number(self.sides[side][language]);
+                set(to, self.sets_of[side][language]);
+            }
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader, groups: usize, languages: usize) -> Option<Self> {
+        let count = from.size()?;
+        let words = groups.div_ceil(BLOCK) * STRIDE;
+        let sets: Option<Vec<Bits>> = (0..count)
+            .map(|_| from.run().filter(|bits: &Bits| bits.len() == words))
+            .collect();
+        let set = |from: &mut Reader| match from.number()? {
+            NONE => Some(None),
+            set => Some(Some(usize::try_from(set).ok().filter(|&set| set < count)?)),
+        };
+        let directories = from.size()?;
+        let read = |from: &mut Reader| {
+            Some(Directory {
+                sets: (set(from)?, set(from)?),
+                rows: from.narrow()?,
+                prefix: from.number()? == 1,
+                before: from.run()?,
+                samples: from.run()?,
+                shift: from.narrow().filter(|&shift| shift < 32)?,
+                range: from.size()?,
+            })
+        };
+        let directories: Vec<Directory> = (0..directories)
+            .map(|_| read(from))
+            .collect::<Option<_>>()?;
+        let of: Option<Vec<usize>> = (0..languages * languages)
+            .map(|_| from.size().filter(|&one| one < directories.len()))
+            .collect();
+        let mut side = || -> Option<(Vec<u32>, Vec<Option<usize>>)> {
+            (0..languages)
+                .map(|_| Some((from.narrow()?, set(from)?)))
+                .collect()
+        };
+        let ((asked, queries), (answered, passages)) = (side()?, side()?);
+        Some(Self {
+            languages,
+            groups,
+            sets: sets?,
+            directories,
+            of: of?,
+            sides: [asked, answered],
+            sets_of: [queries, passages],
+        })
     }
 
     /// Bytes held.
@@ -250,13 +376,33 @@ impl Directory {
             sets,
             rows,
             prefix,
-            before,
-            samples,
+            before: before.into(),
+            samples: samples.into(),
             shift,
             range,
         }
     }
 
+    fn counts(&self) -> Counts<'_> {
+        Counts {
+            before: &self.before,
+            samples: &self.samples,
+            shift: self.shift,
+            range: self.range,
+        }
+    }
+}
+
+/// A directory's counts, looked up once for many rows.
+#[derive(Clone, Copy)]
+struct Counts<'a> {
+    before: &'a [u32],
+    samples: &'a [u32],
+    shift: u32,
+    range: usize,
+}
+
+impl Counts<'_> {
     /// The block of a row, and the rows of that block before it: a search in as many steps for
     /// every row, so that the processor foresees them.
     #[inline(always)]

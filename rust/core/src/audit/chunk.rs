@@ -1,0 +1,253 @@
+//! The counts of a run of batches.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::coverage::{Divisor, Places};
+use super::deviation::Run;
+use super::recount::Recount;
+use crate::epoch::{Batches, Epoch};
+use crate::pairs::{Key, Pair, PairIndex};
+use crate::plan::{Cross, Plan, Unit};
+use crate::{Error, Result};
+
+/// What all chunks have in common.
+#[derive(Debug)]
+pub(super) struct Counting<'a> {
+    index: &'a PairIndex,
+    size: usize,
+    window: usize,
+    unit: Unit,
+    /// Whether a cross-lingual batch holds one stratum.
+    homogeneous: bool,
+    shares: Vec<f64>,
+    part_bits: u32,
+}
+
+impl<'a> Counting<'a> {
+    pub(super) fn new(plan: &'a Plan, window: usize, part_bits: u32) -> Self {
+        let index = plan.index();
+        let mut shares = vec![0.0; index.languages() * index.languages()];
+        for one in plan.shares() {
+            shares[one.query * index.languages() + one.passage] = one.share;
+        }
+        let config = plan.config();
+        Self {
+            index,
+            size: config.batch_size,
+            window,
+            unit: config.unit,
+            homogeneous: config.cross == Cross::Homogeneous,
+            shares,
+            part_bits,
+        }
+    }
+
+    /// Share of each stratum among those of its kind, row by row of query languages.
+    pub(super) fn shares(&self) -> &[f64] {
+        &self.shares
+    }
+
+    fn parts(&self) -> usize {
+        let places = self.index.cells() as u64 * self.index.languages() as u64;
+        (places >> self.part_bits) as usize + 1
+    }
+}
+
+/// Consecutive batches of one epoch, and what was counted in them.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    epoch: Arc<Epoch>,
+    batches: Range<u64>,
+    counted: Result<Counted>,
+}
+
+/// What a chunk holds.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) is_mono: Vec<bool>,
+    pub(super) strata: Vec<u64>,
+    pub(super) monolingual: Run,
+    pub(super) cross: Run,
+    pub(super) repeated: [u64; 3],
+    pub(super) substitutes: u64,
+    /// XXH3-128 of each batch, least byte first.
+    pub(super) hashes: Vec<u8>,
+    pub(super) places: Places,
+}
+
+impl Chunk {
+    pub(super) fn new(epoch: Arc<Epoch>, batches: Range<u64>) -> Self {
+        Self {
+            epoch,
+            batches,
+            counted: Err(Error::Interrupted),
+        }
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.batches.end - self.batches.start
+    }
+
+    pub(super) fn is_first(&self) -> bool {
+        self.batches.start == 0
+    }
+
+    pub(super) fn counted(self) -> Result<Counted> {
+        self.counted
+    }
+
+    pub(super) fn count(&mut self, counting: &Counting<'_>) {
+        self.counted = self
+            .epoch
+            .batches(self.batches.start, self.batches.end, &|_, _| true)
+            .map(|batches| count(counting, batches));
+    }
+}
+
+fn count(counting: &Counting<'_>, batches: Batches) -> Counted {
+    let Counting { index, size, .. } = *counting;
+    let languages = index.languages();
+    let strata: Vec<usize> = batches
+        .query_language
+        .iter()
+        .zip(&batches.passage_language)
+        .map(|(&query, &passage)| query as usize * languages + passage as usize)
+        .collect();
+    let mut counts = vec![0; languages * languages];
+    for &stratum in &strata {
+        counts[stratum] += 1;
+    }
+    let [monolingual, cross] = turns(counting, &batches.is_mono, &strata);
+    Counted {
+        strata: counts,
+        monolingual,
+        cross,
+        repeated: repeated(counting, &batches),
+        hashes: hashes(&batches, size),
+        places: places(counting, &batches.pair),
+        substitutes: batches.substitutes,
+        is_mono: batches.is_mono,
+    }
+}
+
+/// The turns of each kind's strata.
+fn turns(counting: &Counting<'_>, is_mono: &[bool], strata: &[usize]) -> [Run; 2] {
+    let shares = &counting.shares;
+    let mut runs = [Run::new(shares.len()), Run::new(shares.len())];
+    let [mono, cross] = &mut runs;
+    match counting.unit {
+        Unit::Row => {
+            for (&kind, &stratum) in is_mono.iter().zip(strata) {
+                let run = if kind { &mut *mono } else { &mut *cross };
+                run.turn(stratum, shares[stratum]);
+            }
+        }
+        Unit::Batch => {
+            for (&kind, rows) in is_mono.iter().zip(strata.chunks(counting.size)) {
+                if kind {
+                    mono.turn(rows[0], shares[rows[0]]);
+                } else if counting.homogeneous {
+                    cross.turn(rows[0], shares[rows[0]]);
+                } else {
+                    for &stratum in rows {
+                        cross.turn(stratum, shares[stratum]);
+                    }
+                }
+            }
+        }
+    }
+    runs
+}
+
+/// Rows whose group, query identity and passage identity came before within the batches that are
+/// guarded together.
+fn repeated(counting: &Counting<'_>, batches: &Batches) -> [u64; 3] {
+    let index = counting.index;
+    let window = counting.size * counting.window;
+    let mut table = Recount::new(window);
+    let mut all = |identities: &[u32]| -> u64 {
+        identities
+            .chunks(window)
+            .map(|one| table.repeated(one))
+            .sum()
+    };
+    let mut identities: Vec<u32> = batches.group.iter().map(|&group| group as u32).collect();
+    let groups = all(&identities);
+    // Where only rows of one group share an identity, different groups are enough.
+    let look = [Key::Query, Key::Passage].map(|key| groups > 0 || index.sharing(key).across_groups);
+    let pairs = if look.contains(&true) {
+        pairs(index, batches)
+    } else {
+        Vec::new()
+    };
+    let mut of = |key: Key, look: bool| {
+        if !look {
+            return 0;
+        }
+        identities.clear();
+        index.keys_into(key, &pairs, &mut identities);
+        all(&identities)
+    };
+    [groups, of(Key::Query, look[0]), of(Key::Passage, look[1])]
+}
+
+/// The cells of every row. Where cells are in order of groups and languages, the passage's cell is
+/// near the query's, else it is looked up.
+fn pairs(index: &PairIndex, batches: &Batches) -> Vec<Pair> {
+    let by = Divisor::new(index.languages() as u64);
+    let passage_cell = |query_cell: u32, group: i64, from: i16, to: i16| {
+        if from == to {
+            return query_cell;
+        }
+        let near = query_cell.wrapping_add_signed(i32::from(to) - i32::from(from));
+        let found = (near as usize) < index.cells()
+            && index.language(near) == to as u32
+            && i64::from(index.group(near)) == group;
+        if found {
+            return near;
+        }
+        index.sibling(query_cell, to as usize).unwrap_or(query_cell)
+    };
+    let languages = batches.query_language.iter().zip(&batches.passage_language);
+    let rows = batches.pair.iter().zip(&batches.group).zip(languages);
+    rows.map(|((&id, &group), (&from, &to))| {
+        let query_cell = by.divide(id as u64) as u32;
+        Pair {
+            query_cell,
+            passage_cell: passage_cell(query_cell, group, from, to),
+        }
+    })
+    .collect()
+}
+
+fn hashes(batches: &Batches, size: usize) -> Vec<u8> {
+    let count = batches.pair.len() / size;
+    let kinds = batches.is_mono.len() / count.max(1);
+    let mut hashes = Vec::with_capacity(16 * count);
+    let mut bytes = Vec::with_capacity(8 * size + kinds);
+    for (pairs, kinds) in batches
+        .pair
+        .chunks(size)
+        .zip(batches.is_mono.chunks(kinds.max(1)))
+    {
+        bytes.clear();
+        bytes.extend(pairs.iter().flat_map(|pair| pair.to_le_bytes()));
+        bytes.extend(kinds.iter().map(|&kind| u8::from(kind)));
+        hashes.extend_from_slice(&xxh3_128(&bytes).to_le_bytes());
+    }
+    hashes
+}
+
+fn places(counting: &Counting<'_>, pairs: &[i64]) -> Places {
+    let parts = counting.parts();
+    let low = (1u64 << counting.part_bits) - 1;
+    let mut places: Places = vec![Vec::with_capacity(pairs.len() / parts * 9 / 8); parts];
+    for &pair in pairs {
+        let place = pair as u64;
+        places[(place >> counting.part_bits) as usize].push((place & low) as u32);
+    }
+    places
+}

@@ -1,0 +1,229 @@
+//! Groups found in the order of the cells: where each begins, which languages it has.
+
+use super::MISSING;
+use super::column::Column;
+use super::masks::{GrowingMasks, Masks};
+use super::order::{Places, twice};
+use super::strata::Strata;
+use super::survey::{Growing, PIECE};
+use crate::Result;
+
+/// A side of the cells, if some cell has none.
+pub(super) type Side<'a> = Option<&'a Column>;
+
+/// What one pass over the ordered cells finds.
+pub(super) struct Arranged {
+    pub(super) order: Column,
+    /// First position of each group.
+    pub(super) first: Column,
+    pub(super) groups: usize,
+    pub(super) masks: Masks,
+    pub(super) strata: Strata,
+}
+
+/// Orders the cells and finds their groups.
+pub(super) fn arrange(places: &Places<'_>, query: Side<'_>, passage: Side<'_>) -> Result<Arranged> {
+    let order = places.by_group();
+    if let Some(arranged) = implied(places, &order, query, passage) {
+        return Ok(arranged);
+    }
+    let mut pass = Pass::new(places, query, passage);
+    let order = match order {
+        Column::Values(mut held) => {
+            if let super::store::Store::Owned(held) = &mut held {
+                pass.held(held)?;
+            }
+            Column::Values(held)
+        }
+        ruled => {
+            pass.ruled(&ruled)?;
+            ruled
+        }
+    };
+    Ok(pass.finish(order))
+}
+
+/// Nothing is missing and the rules tell all.
+fn implied(
+    places: &Places<'_>,
+    order: &Column,
+    query: Side<'_>,
+    passage: Side<'_>,
+) -> Option<Arranged> {
+    let languages = places.languages;
+    let whole = match (order, places.group, places.language) {
+        (Column::Transposed(..), ..) | (_, Column::Quotient(..), Column::Remainder(..)) => {
+            places.cells.is_multiple_of(languages) && places.ids.1 > places.ids.0
+        }
+        (_, Column::Position(_) | Column::Multiple(..), Column::Constant(_)) => languages == 1,
+        _ => false,
+    };
+    let ruled = !matches!(order, Column::Values(_));
+    if !whole || !ruled || query.is_some() || passage.is_some() {
+        return None;
+    }
+    // Sorted cells whose languages go round, or transposed ones: checked by `Places::by_group`
+    // only where the languages go round with their number.
+    if let Column::Remainder(_, by) = places.language
+        && by.value() as usize != languages
+    {
+        return None;
+    }
+    let groups = places.cells / languages;
+    Some(Arranged {
+        order: order.clone(),
+        first: match languages {
+            1 => Column::Position(0),
+            _ => Column::Multiple(0, languages as u32),
+        },
+        groups,
+        masks: Masks::Full,
+        strata: Strata::complete(groups, languages),
+    })
+}
+
+/// The pass over the ordered cells.
+struct Pass<'a> {
+    places: &'a Places<'a>,
+    query: Side<'a>,
+    passage: Side<'a>,
+    first: Growing,
+    /// First positions that are not in `first` yet.
+    starts: Vec<u32>,
+    masks: GrowingMasks,
+    groups: usize,
+    /// Languages of the groups: cells, or cells with a query, and cells with a passage.
+    asked: Vec<Vec<u64>>,
+    answered: Vec<Vec<u64>>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(places: &'a Places<'a>, query: Side<'a>, passage: Side<'a>) -> Self {
+        let apart = query.is_some() || passage.is_some();
+        Self {
+            places,
+            query,
+            passage,
+            first: Growing::new(0, false),
+            starts: Vec::with_capacity(PIECE),
+            masks: GrowingMasks::new(places.languages),
+            groups: 0,
+            asked: vec![Vec::new(); places.languages],
+            answered: vec![Vec::new(); if apart { places.languages } else { 0 }],
+        }
+    }
+
+    /// Cells that a rule puts in order of group and language.
+    fn ruled(&mut self, order: &Column) -> Result<()> {
+        let cells = self.places.cells;
+        let (mut ids, mut languages) = (Vec::new(), Vec::new());
+        let (mut positions, mut members) = (Vec::new(), Vec::new());
+        let mut id = None;
+        let mut start = 0u32;
+        for from in (0..cells).step_by(PIECE) {
+            let count = PIECE.min(cells - from);
+            if matches!(order, Column::Position(0)) {
+                self.places.group.read(from as u32, &mut ids, count);
+                self.places
+                    .language
+                    .read(from as u32, &mut languages, count);
+            } else {
+                order.read(from as u32, &mut positions, count);
+                ids.clear();
+                languages.clear();
+                let cells = || positions.iter().copied();
+                self.places.group.gather(cells(), &mut ids, |id| id);
+                self.places
+                    .language
+                    .gather(cells(), &mut languages, |one| one);
+            }
+            for (position, (&one, &language)) in (from as u32..).zip(ids.iter().zip(&languages)) {
+                if id != Some(one) {
+                    if id.is_some() {
+                        self.group(start, &members, false);
+                    }
+                    id = Some(one);
+                    start = position;
+                    members.clear();
+                }
+                members.push((language, order.at(position)));
+            }
+        }
+        self.group(start, &members, true);
+        Ok(())
+    }
+
+    /// Cells in order of group; puts each group's in order of language.
+    fn held(&mut self, order: &mut [u32]) -> Result<()> {
+        let mut members: Vec<(u32, u32)> = Vec::new();
+        let mut start = 0;
+        while start < order.len() {
+            let id = self.places.group.at(order[start]);
+            members.clear();
+            for &cell in &order[start..] {
+                if self.places.group.at(cell) != id {
+                    break;
+                }
+                members.push((self.places.language.at(cell), cell));
+            }
+            members.sort_unstable();
+            if let Some(two) = members.windows(2).find(|two| two[0].0 == two[1].0) {
+                return twice(two[0].1, two[1].1, id, two[0].0);
+            }
+            for (place, &(_, cell)) in order[start..].iter_mut().zip(&members) {
+                *place = cell;
+            }
+            let end = start + members.len();
+            self.group(start as u32, &members, end == order.len());
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// One group: its first position, and the language and cell of each member.
+    #[inline]
+    fn group(&mut self, start: u32, members: &[(u32, u32)], last: bool) {
+        let bit = 1u64 << (self.groups % 64);
+        if self.groups.is_multiple_of(64) {
+            for words in self.asked.iter_mut().chain(&mut self.answered) {
+                words.push(0);
+            }
+        }
+        let word = self.groups / 64;
+        for (nth, &(language, cell)) in (0..).zip(members) {
+            self.masks.add(language, nth);
+            let has = |side: Side<'_>| side.is_none_or(|side| side.at(cell) != MISSING);
+            if has(self.query) {
+                self.asked[language as usize][word] |= bit;
+            }
+            if let Some(words) = self.answered.get_mut(language as usize)
+                && has(self.passage)
+            {
+                words[word] |= bit;
+            }
+        }
+        self.masks.close(members.len() as u32, last);
+        self.starts.push(start);
+        if self.starts.len() == PIECE {
+            self.first.push(&self.starts);
+            self.starts.clear();
+        }
+        self.groups += 1;
+    }
+
+    fn finish(mut self, order: Column) -> Arranged {
+        self.first.push(&self.starts);
+        let answered = if self.answered.is_empty() {
+            self.asked.clone()
+        } else {
+            self.answered
+        };
+        Arranged {
+            order,
+            first: self.first.finish(),
+            groups: self.groups,
+            masks: self.masks.finish(),
+            strata: Strata::new(self.groups, self.asked, answered),
+        }
+    }
+}
