@@ -203,3 +203,14 @@ def test_torchdatas_stateful_loader_goes_on_within_an_epoch(workers, every):
         # The next epoch is named as usual, before its loop.
         second.batch_sampler.set_epoch(1)
         assert list(second) == stream()[LENGTH:]
+
+
+def test_the_page_on_training_runs():
+    import re
+
+    page = (Path(__file__).parent.parent / "docs" / "training.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(blocks) == 3
+    namespace: dict[str, object] = {"__name__": "page"}
+    for block in blocks:
+        exec(compile(block, "training.md", "exec"), namespace)

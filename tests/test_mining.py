@@ -182,7 +182,7 @@ def test_refusals(corpus, tmp_path):
             hf.mine_negatives(result, corpus, **options)
     with pytest.raises(CorpusError, match="written as"):
         write_negatives(tmp_path / "n.csv", corpus, mined)
-    with pytest.raises(CorpusError, match=r"rows that .* does not have"):
+    with pytest.raises(CorpusError, match="does not have"):
         write_negatives(tmp_path / "n.tsv", without_languages(corpus, ["de"]), mined)
     with pytest.raises(CorpusError, match="another corpus"):
         read_negatives(write_negatives(tmp_path / "n.npz", corpus, mined), other)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,3 +209,14 @@ def test_refusals(world, tmp_path):
     with pytest.raises(hf.HybridFastError, match="names hard negatives"):
         hf.HybridBatchSampler.from_config(index, config.sampler, seed=1)
     assert not any(tmp_path.iterdir())
+
+
+def test_the_example_mines_and_trains(tmp_path):
+    example = Path(__file__).parents[1] / "examples" / "mine_negatives.py"
+    command = [sys.executable, str(example), "--out", str(tmp_path), "--steps", "2"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert "HardNegatives(" in said.stdout
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert sum(plan["negatives"]["rows"].values()) == 2 * 16 * 2
+    assert len(read_rows(tmp_path / "run" / "train.jsonl")) == 2

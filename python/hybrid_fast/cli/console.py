@@ -25,10 +25,10 @@ def show_error(error: Exception) -> None:
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
+def progress_bars(*, shown: bool = True) -> Iterator[Progress]:
     """Yield a rich progress display on standard error; what fails before its first step leaves no bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr) as bars:
+    with Progress(*columns, console=stderr, disable=not shown) as bars:
         try:
             yield bars
         except BaseException:

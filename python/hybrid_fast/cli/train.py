@@ -25,16 +25,22 @@ def train(
     encoder in ``model``, which opens with sentence-transformers. Interrupted, the same command goes on
     from the last checkpoint (see checkpoint-every); a finished folder is left as it is.
 
+    On several GPUs: torchrun --nproc-per-node 4 -m hybrid_fast train … trains on the same batches, each
+    process on its share of them; their number must divide the batch size.
+
     Args:
         config: The run; every field is an option.
         out: Run folder; default: runs/ and the digest of the configuration.
     """
+    import os
+
     from ..config import digest
     from ..evaluation.callback import make_callback
     from ..training import train as run
 
     folder = Path("runs") / digest(config) if out is None else out
-    with progress_bars() as bars:
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    with progress_bars(shown=first) as bars:
         training = bars.add_task("Training", total=config.steps)
         encoding = bars.add_task("Evaluating", total=None, visible=False)
         evaluate = None
@@ -52,7 +58,8 @@ def train(
             evaluate=evaluate,
             progress=lambda done, total: bars.update(training, completed=done, total=total),
         )
-    _show(folder)
+    if first:
+        _show(folder)
 
 
 def _show(folder: Path) -> None:

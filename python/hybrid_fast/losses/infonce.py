@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ..encoder import Precision, embed
 from ..errors import InvalidArgument, InvalidShape
+from .gathering import gathered, processes
 
 Denominator = Literal["in-batch", "own"]
 """Which passages a query's positive is told from."""
@@ -120,15 +121,22 @@ class InfoNCELoss(nn.Module):
     def forward(
         self, sentence_features: Iterable[dict[str, Any]], labels: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Return the loss of tokenised columns: queries, passages and, if present, hard negatives."""
+        """Return the loss of tokenised columns: queries, passages and, if present, hard negatives.
+
+        Where several processes train together, each gives its slice of the global batch, and the
+        loss is that of the whole.
+        """
         queries, passages, *rest = (
             embed(self.model, features, self.precision) for features in sentence_features
         )
+        negatives = torch.cat(rest) if rest else queries.new_empty((0, queries.shape[1]))
+        if processes() > 1:
+            queries, passages, negatives = gathered(queries), gathered(passages), gathered(negatives)
         return infonce(
             queries,
             passages,
             temperature=self.temperature,
-            negatives=torch.cat(rest) if rest else None,
+            negatives=negatives if len(negatives) else None,
             denominator=self.denominator,
             symmetric=self.symmetric,
         )

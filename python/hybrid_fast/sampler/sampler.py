@@ -229,7 +229,14 @@ class HybridBatchSampler:
 
     @classmethod
     def from_config(
-        cls, index: PairIndex, config: SamplerConfig, *, seed: int, hard_negatives: Any = None
+        cls,
+        index: PairIndex,
+        config: SamplerConfig,
+        *,
+        seed: int,
+        hard_negatives: Any = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> HybridBatchSampler:
         """Return the sampler of a configuration; its language weights may name any code of a language.
 
@@ -256,6 +263,8 @@ class HybridBatchSampler:
             hard_negatives=hard_negatives,
             negatives_per_query=config.negatives_per_query,
             negatives_language=config.negatives_language,
+            rank=rank,
+            world_size=world_size,
             seed=seed,
         )
 

@@ -25,6 +25,7 @@ from .certificate import certify
 from .checkpoint import latest
 from .clock import Clock
 from .environment import environment
+from .processes import Processes
 from .records import append_rows, keep_until, read_rows
 from .schedule import evaluation_steps
 from .seeds import random_state_kept, reproducible, seed_everything
@@ -80,32 +81,45 @@ def train(
     config = resolve(config)
     folder = Path("runs") / digest(config) if out is None else Path(out)
     _check(config, evaluate)
-    if _is_finished(folder, config):
+    processes = Processes.of_this_run()
+    if processes.from_first(lambda: _is_finished(folder, config)):
         return folder
     with reproducible(config.threads), quiet():
         corpus = load_sources(config.sources, hold_out=config.hold_out)
         index, negatives = index_and_negatives(corpus, config.sampler)
         options: dict[str, Any] = {"seed": config.seed, "hard_negatives": negatives}
-        sampler = HybridBatchSampler.from_config(index, config.sampler, **options)
         others = {item.name: load_source(item.source) for item in config.evaluations}
-        plan = certify(sampler, corpus, config.steps, hold_out=config.hold_out, evaluations=others)
+
+        def certificate(state: Mapping[str, Any] | None = None) -> dict[str, Any]:
+            whole = HybridBatchSampler.from_config(index, config.sampler, **options)
+            if state is not None:
+                whole.load_state_dict(state)
+            return certify(whole, corpus, config.steps, hold_out=config.hold_out, evaluations=others)
+
+        plan = processes.from_first(certificate)
         _check_negatives(config, plan)
         model = load_encoder(config.encoder)
-        # Only now, so that a mistake in the configuration leaves no folder behind.
-        write_text(folder / "config.json", _json(to_mapping(config)))
-        write_text(folder / "environment.json", _json(environment(config.threads)))
-        write_text(folder / "plan.json", _json(plan))
-        run = _Run(config, folder, evaluate, progress)
-        sampler = HybridBatchSampler.from_config(index, config.sampler, **options)
-        run.train(model, PairTexts(index, corpus), sampler)
-        if run.steering is not None:
-            # Only now is it known what was drawn.
-            plan = certify(sampler, corpus, config.steps, hold_out=config.hold_out, evaluations=others)
+        if processes.first:
+            # Only now, so that a mistake in the configuration leaves no folder behind.
+            write_text(folder / "config.json", _json(to_mapping(config)))
+            write_text(folder / "environment.json", _json(environment(config.threads)))
             write_text(folder / "plan.json", _json(plan))
-        if save_model:
-            save_encoder(model, folder / "model", card=model_card(config, plan))
-    write_text(folder / "done.json", _json(run.summary()))
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
+        sampler = HybridBatchSampler.from_config(
+            index, config.sampler, rank=processes.rank, world_size=processes.count, **options
+        )
+        run = _Run(config, folder, evaluate, progress, processes)
+        run.train(model, PairTexts(index, corpus), sampler)
+        if processes.first:
+            if run.steering is not None:
+                # Only now is it known what was drawn.
+                plan = certificate(sampler.state_dict())
+                write_text(folder / "plan.json", _json(plan))
+            if save_model:
+                save_encoder(model, folder / "model", card=model_card(config, plan))
+    if processes.first:
+        write_text(folder / "done.json", _json(run.summary()))
+        shutil.rmtree(run.checkpoints, ignore_errors=True)
+    processes.wait()
     return folder
 
 
@@ -126,9 +140,15 @@ class _Run:
     """The moving part of a run: steps, rows, evaluations, checkpoints."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, evaluate: Evaluate | None, progress: Progress | None
+        self,
+        config: TrainConfig,
+        folder: Path,
+        evaluate: Evaluate | None,
+        progress: Progress | None,
+        processes: Processes,
     ) -> None:
         self.config = config
+        self.processes = processes
         self.folder = folder
         self.evaluate = evaluate
         self.progress = progress
@@ -143,23 +163,35 @@ class _Run:
             steered = cast(Adjustable, sampler)
             self.steering = Steering(self.config, self.config.sampler.controller, steered, self.folder)
         batches = TrainingBatches(sampler, self.config.steps, self.steering)
-        checkpoint = latest(self.checkpoints)
+        checkpoint = self.processes.from_first(lambda: latest(self.checkpoints))
         if checkpoint is not None:
             batches.load_state_dict(checkpoint[1])
-        rows = keep_until(self.folder / "train.jsonl", batches.taken if checkpoint else -1)
-        keep_until(self.folder / "metrics.jsonl", batches.taken if checkpoint else -1)
-        if self.steering is not None:
-            self.steering.keep_until(batches.taken if checkpoint else -1)
+        seconds = self.processes.from_first(lambda: self._keep_until(batches.taken if checkpoint else -1))
         if checkpoint is None:
             self._evaluate(model, 0)
         if self.config.steps == 0:
             return
         trainer = HybridTrainer(
-            model, texts, batches, self.config, self.checkpoints, self.clock, self._after_step
+            model,
+            texts,
+            batches,
+            self.config,
+            self.checkpoints,
+            self.clock,
+            self._after_step,
+            self.processes,
         )
-        seed_everything(self.config.seed)
-        self.clock.start(rows[-1]["seconds"] if rows else 0.0)
+        seed_everything(self.config.seed, self.processes.rank)
+        self.clock.start(seconds)
         trainer.train(resume_from_checkpoint=str(checkpoint[0]) if checkpoint else None)
+
+    def _keep_until(self, step: int) -> float:
+        """Drop the records after ``step``; return the seconds of training until then."""
+        rows = keep_until(self.folder / "train.jsonl", step)
+        keep_until(self.folder / "metrics.jsonl", step)
+        if self.steering is not None:
+            self.steering.keep_until(step)
+        return float(rows[-1]["seconds"]) if rows else 0.0
 
     def summary(self) -> dict[str, Any]:
         """Return what ``done.json`` holds: seconds in all, and those that steps waited for their batches."""
@@ -180,25 +212,33 @@ class _Run:
             "waiting": round(trainer.waited, 6),
             "sampling": round(trainer.batches.seconds, 6),
         }
-        append_rows(self.folder / "train.jsonl", [row])
+        if self.processes.first:
+            append_rows(self.folder / "train.jsonl", [row])
         self._evaluate(trainer.model, step)
-        if self.progress is not None:
+        if self.progress is not None and self.processes.first:
             self.progress(step, self.config.steps)
 
     def _evaluate(self, model: SentenceTransformer, step: int) -> None:
         if self.evaluate is None or step not in self.points:
             return
         with self.clock.paused(), random_state_kept():
-            model.eval()
-            rows = self.evaluate(model, step)
-            place = {
-                "step": step,
-                "pairs": step * self.config.sampler.batch_size,
-                "seconds": round(self.clock.seconds, 4),
-            }
-            append_rows(self.folder / "metrics.jsonl", [place | {**row, **place} for row in rows])
             if self.steering is not None:
-                self.steering.after(step, rows)
+                self.steering.follow(self.processes.from_first(lambda: self._measure(model, step)))
+            elif self.processes.first:
+                self._measure(model, step)
+
+    def _measure(self, model: SentenceTransformer, step: int) -> float | None:
+        """Evaluate and record; return the controller's share, if there is one."""
+        assert self.evaluate is not None
+        model.eval()
+        rows = self.evaluate(model, step)
+        place = {
+            "step": step,
+            "pairs": step * self.config.sampler.batch_size,
+            "seconds": round(self.clock.seconds, 4),
+        }
+        append_rows(self.folder / "metrics.jsonl", [place | {**row, **place} for row in rows])
+        return None if self.steering is None else self.steering.observe(step, rows)
 
 
 def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:

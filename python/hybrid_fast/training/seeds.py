@@ -17,9 +17,12 @@ def derived_seed(seed: int, purpose: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:4], "little")
 
 
-def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (every device), which dropout and the libraries below draw from."""
-    value = derived_seed(seed, "training")
+def seed_everything(seed: int, rank: int = 0) -> None:
+    """Seed Python, NumPy and torch (every device), which dropout and the libraries below draw from.
+
+    Each process draws its own dropout: ``rank`` is its number.
+    """
+    value = derived_seed(seed, f"training/{rank}" if rank else "training")
     random.seed(value)
     np.random.seed(value)  # noqa: NPY002  libraries below draw from the global generator
     torch.manual_seed(value)

@@ -43,7 +43,18 @@ class Steering:
         self._first: int | None = None
 
     def after(self, step: int, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the rows of an evaluation; change the batches not yet handed out.
+        """Take the rows of an evaluation; change the batches not yet handed out."""
+        self.follow(self.observe(step, rows))
+
+    def follow(self, share: float | None) -> None:
+        """Set the share of the batches not yet handed out; None leaves it."""
+        if share is not None:
+            self.sampler.set_mono_ratio(share)
+
+    def observe(self, step: int, rows: Sequence[Mapping[str, Any]]) -> float | None:
+        """Take the rows of an evaluation; record and return the share to set, None where it stays.
+
+        It stays at the first observation, before anything was gained, and after the last step.
 
         Raises:
             ConfigError: the rows do not hold the watched measure in both settings.
@@ -52,12 +63,10 @@ class Steering:
             self._macro_mean(rows, setting) for setting in ("monolingual", "cross-lingual")
         )
         share = self.controller.observe(step, monolingual, cross_lingual)
-        if self._first is None:
-            self._first = step  # nothing was gained yet
-        elif step < self.steps:
-            self.sampler.set_mono_ratio(share)
         row = {"step": step, "monolingual": monolingual, "cross-lingual": cross_lingual, "mono_ratio": share}
         append_rows(self.path, [row])
+        known, self._first = self._first, step if self._first is None else self._first
+        return share if known is not None and step < self.steps else None
 
     def keep_until(self, step: int) -> None:
         """Drop the records after ``step``, which a resumed run writes again."""

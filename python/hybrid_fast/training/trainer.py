@@ -28,6 +28,7 @@ from ..losses import InfoNCELoss
 from .batches import Pair, PairTexts, TrainingBatches
 from .checkpoint import seal
 from .clock import Clock
+from .processes import PATIENCE, Processes
 from .seeds import derived_seed
 
 WEIGHTS = "weights.safetensors"
@@ -72,8 +73,10 @@ class HybridTrainer(SentenceTransformerTrainer):
         checkpoints: Path,
         clock: Clock,
         callback: Callable[[HybridTrainer, int], None],
+        processes: Processes,
     ) -> None:
         self.batches = batches
+        self.processes = processes
         self.texts = texts
         self.checkpoints = checkpoints
         self.precision = config.precision
@@ -83,7 +86,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         self.waited = 0.0
         super().__init__(
             model=model,
-            args=training_arguments(config, checkpoints),
+            args=training_arguments(config, checkpoints, processes),
             train_dataset=texts,
             data_collator=cast(Any, PairCollator(model)),
             loss=InfoNCELoss(
@@ -153,7 +156,9 @@ class HybridTrainer(SentenceTransformerTrainer):
             except (SafetensorError, RuntimeError) as error:  # how these writers report a full disk
                 raise OSError(f"cannot write a checkpoint to {self.checkpoints}: {error}") from error
             step = self.state.global_step
-            seal(self.checkpoints / f"checkpoint-{step}", self.batches.state_dict())
+            self.processes.wait()  # each writes its random state
+            if self.processes.first:
+                seal(self.checkpoints / f"checkpoint-{step}", self.batches.state_dict())
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = self.checkpoints if output_dir is None else Path(output_dir)
@@ -183,18 +188,23 @@ class StepCallback(TrainerCallback):
             control.should_save = True
 
 
-def training_arguments(config: TrainConfig, checkpoints: Path) -> SentenceTransformerTrainingArguments:
+def training_arguments(
+    config: TrainConfig, checkpoints: Path, processes: Processes
+) -> SentenceTransformerTrainingArguments:
     """Return the library's arguments for a run: AdamW, warm-up, gradient norm clipped at 1."""
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(checkpoints),
         max_steps=config.steps,
-        per_device_train_batch_size=config.sampler.batch_size,
+        per_device_train_batch_size=config.sampler.batch_size // processes.count,
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup_steps,
         lr_scheduler_type="linear" if config.schedule == "linear" else "constant_with_warmup",
         weight_decay=config.weight_decay,
         max_grad_norm=1.0,
         seed=derived_seed(config.seed, "training"),
+        use_cpu=processes.count > 1 and not torch.cuda.is_available(),
+        ddp_timeout=int(PATIENCE.total_seconds()),
+        ddp_find_unused_parameters=False,
         save_strategy="no",
         logging_strategy="no",
         eval_strategy="no",
@@ -205,7 +215,5 @@ def training_arguments(config: TrainConfig, checkpoints: Path) -> SentenceTransf
         ignore_data_skip=True,  # the batches themselves know where to go on
         remove_unused_columns=False,
     )
-    if arguments.world_size > 1:
-        raise RunError("training on several processes is not supported yet; start one process")
     arguments._n_gpu = min(arguments.n_gpu, 1)  # one device: no DataParallel behind the user's back
     return arguments

@@ -1,9 +1,9 @@
 //! Ratio-controlled pair sampling, exact ranks, bounded top-k and ranking measures
 //! for multilingual dense retrieval.
 //!
-//! The crate is pure computation: no I/O, no printing, no global thread pool. Every
-//! function takes borrowed arrays and plain numbers, and returns an [`Error`] instead of
-//! panicking on bad input. Results never depend on thread count, block size or CPU features.
+//! The crate is pure computation: no I/O but the pair index's own file, no printing, no global
+//! thread pool. Every function takes borrowed arrays and plain numbers, and returns an [`Error`]
+//! instead of panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
 //! Data flows one way. Which rows make a batch: `pairs`, `permutation` → `ratio` → `mixture` (kinds) and `turns`
 //! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length`

@@ -58,24 +58,32 @@ pub fn clusters(
             return Err(Error::Interrupted);
         }
         let own = sets.of(text);
-        let least = (threshold * own.len() as f64 - SLACK).ceil() as usize;
+        let size = own.len() as f64;
+        let least = (threshold * size - SLACK).ceil() as u32;
         for &position in lists.of(text) {
             let place = lists.entries[position as usize].place;
+            // What is left of this text's grams allows so large another set, and no larger.
+            let left = f64::from(own.len() as u32 - place);
+            let most = (left * (1.0 + threshold) / threshold - size + SLACK).floor();
             let before = &lists.entries[lists.first[position as usize] as usize..position as usize];
-            let small = before.partition_point(|other| sets.of(other.text).len() < least);
-            for other in &before[small..] {
-                if std::mem::replace(&mut met[other.text as usize], text) == text {
+            let small = before.partition_point(|other| other.size < least);
+            let fits = before[small..].partition_point(|other| f64::from(other.size) <= most);
+            for other in &before[small..small + fits] {
+                let both = f64::from(other.size) + size;
+                let needed = (threshold / (1.0 + threshold) * both - SLACK).ceil() as u32;
+                if other.size - other.place < needed {
+                    continue;
+                }
+                // Only now, for a pair that fails here fails wherever it meets again.
+                if std::mem::replace(&mut met[other.text as usize], text) == text
+                    || forest.root(text) == forest.root(other.text)
+                {
                     continue;
                 }
                 let others = sets.of(other.text);
-                let both = own.len() + others.len();
-                let needed = (threshold / (1.0 + threshold) * both as f64 - SLACK).ceil() as usize;
-                let rest = (own.len() - place as usize).min(others.len() - other.place as usize);
-                if rest < needed || forest.root(text) == forest.root(other.text) {
-                    continue;
-                }
-                let common = common(own, others, needed);
-                if common as f64 / (both - common) as f64 >= threshold {
+                let common = common(own, others, needed as usize);
+                let all = own.len() + others.len() - common;
+                if common as f64 / all as f64 >= threshold {
                     forest.join(text, other.text);
                 }
             }
@@ -197,9 +205,10 @@ fn hash(codes: &[u32]) -> u64 {
 /// A rare gram of a text.
 #[derive(Clone, Copy)]
 struct Entry {
-    gram: u64,
     text: u32,
-    /// Its place among the text's grams, rarest first.
+    /// How many grams the text has.
+    size: u32,
+    /// The place of this one among them, rarest first.
     place: u32,
 }
 
@@ -209,7 +218,8 @@ struct Lists {
     order: Vec<u32>,
     /// Sorted by gram, then in the order of texts.
     entries: Vec<Entry>,
-    /// Positions in `entries` of each text's, rarest first, and the ends of each text's part.
+    /// Positions in `entries` of each text's that have others before them, rarest first, and the ends of
+    /// each text's part.
     own: Vec<u32>,
     ends: Vec<usize>,
     /// For each entry, the first of its gram.
@@ -225,7 +235,7 @@ impl Lists {
         }
         let mut order: Vec<u32> = (0..sets.len() as u32).collect();
         order.sort_by_key(|&text| sets.of(text).len());
-        let mut entries = Vec::new();
+        let mut grams = Vec::new();
         let mut rare: Vec<(u32, u64)> = Vec::new();
         for &text in &order {
             let own = sets.of(text);
@@ -240,39 +250,44 @@ impl Lists {
             for (place, &(count, gram)) in rare.iter().enumerate() {
                 // A gram of one text only brings it together with nobody.
                 if count > 1 {
-                    entries.push(Entry {
+                    grams.push((
                         gram,
-                        text,
-                        place: place as u32,
-                    });
+                        Entry {
+                            text,
+                            size: own.len() as u32,
+                            place: place as u32,
+                        },
+                    ));
                 }
             }
         }
         // Stable, so texts stay in order within a gram.
-        entries.sort_by_key(|entry| entry.gram);
-        let mut size = vec![0usize; sets.len()];
-        entries
-            .iter()
-            .for_each(|entry| size[entry.text as usize] += 1);
-        let mut ends = size;
-        for text in 1..ends.len() {
-            ends[text] += ends[text - 1];
-        }
-        let mut next: Vec<usize> = (0..ends.len())
-            .map(|text| if text == 0 { 0 } else { ends[text - 1] })
-            .collect();
-        let mut own = vec![0u32; entries.len()];
-        let mut first = vec![0u32; entries.len()];
-        for (position, entry) in entries.iter().enumerate() {
-            let slot = &mut next[entry.text as usize];
-            own[*slot] = position as u32;
-            *slot += 1;
-            let starts = position == 0 || entries[position - 1].gram != entry.gram;
-            first[position] = if starts {
-                position as u32
+        grams.sort_by_key(|&(gram, _)| gram);
+        let mut first = vec![0u32; grams.len()];
+        let mut ends = vec![0usize; sets.len()];
+        for position in 1..grams.len() {
+            if grams[position - 1].0 == grams[position].0 {
+                first[position] = first[position - 1];
+                ends[grams[position].1.text as usize] += 1;
             } else {
-                first[position - 1]
-            };
+                first[position] = position as u32;
+            }
+        }
+        let entries: Vec<Entry> = grams.into_iter().map(|(_, entry)| entry).collect();
+        let mut next = Vec::with_capacity(sets.len());
+        let mut sum = 0;
+        for end in &mut ends {
+            next.push(sum);
+            sum += *end;
+            *end = sum;
+        }
+        let mut own = vec![0u32; sum];
+        for (position, entry) in entries.iter().enumerate() {
+            if first[position] < position as u32 {
+                let slot = &mut next[entry.text as usize];
+                own[*slot] = position as u32;
+                *slot += 1;
+            }
         }
         // Rarest first: the position filter holds for the first gram that two texts share.
         let mut start = 0;

@@ -6,6 +6,7 @@ use super::masks::{GrowingMasks, Masks};
 use super::order::{Places, twice};
 use super::strata::Strata;
 use super::survey::{Growing, PIECE};
+use super::table::{Mask, Table};
 use crate::Result;
 
 /// A side of the cells, if some cell has none.
@@ -23,24 +24,40 @@ pub(super) struct Arranged {
 
 /// Orders the cells and finds their groups.
 pub(super) fn arrange(places: &Places<'_>, query: Side<'_>, passage: Side<'_>) -> Result<Arranged> {
-    let order = places.by_group();
-    if let Some(arranged) = implied(places, &order, query, passage) {
+    let ruled = places.ruled();
+    if let Some(order) = &ruled
+        && let Some(arranged) = implied(places, order, query, passage)
+    {
         return Ok(arranged);
     }
+    let sorted = || places.is_sorted().then_some(Column::Position(0));
+    if let Some(order) = ruled.or_else(sorted) {
+        let mut pass = Pass::new(places, query, passage);
+        pass.ruled(&order);
+        return Ok(pass.finish(order));
+    }
+    match places.languages {
+        _ if !places.are_dense() => {
+            let mut order = places.by_group();
+            let mut pass = Pass::new(places, query, passage);
+            pass.held(&mut order)?;
+            Ok(pass.finish(Column::Values(order.into())))
+        }
+        0..=16 => tabled::<u16>(places, query, passage),
+        17..=32 => tabled::<u32>(places, query, passage),
+        _ => tabled::<u64>(places, query, passage),
+    }
+}
+
+/// Cells in any order, their ids close together.
+fn tabled<T: Mask>(places: &Places<'_>, query: Side<'_>, passage: Side<'_>) -> Result<Arranged> {
+    let Table { order, masks, full } = Table::<T>::new(places)?;
+    if full && query.is_none() && passage.is_none() {
+        return Ok(complete(places, Column::Values(order.into())));
+    }
     let mut pass = Pass::new(places, query, passage);
-    let order = match order {
-        Column::Values(mut held) => {
-            if let super::store::Store::Owned(held) = &mut held {
-                pass.held(held)?;
-            }
-            Column::Values(held)
-        }
-        ruled => {
-            pass.ruled(&ruled)?;
-            ruled
-        }
-    };
-    Ok(pass.finish(order))
+    pass.masked(&order, &masks);
+    Ok(pass.finish(Column::Values(order.into())))
 }
 
 /// Nothing is missing and the rules tell all.
@@ -50,36 +67,29 @@ fn implied(
     query: Side<'_>,
     passage: Side<'_>,
 ) -> Option<Arranged> {
-    let languages = places.languages;
-    let whole = match (order, places.group, places.language) {
-        (Column::Transposed(..), ..) | (_, Column::Quotient(..), Column::Remainder(..)) => {
-            places.cells.is_multiple_of(languages) && places.ids.1 > places.ids.0
-        }
-        (_, Column::Position(_) | Column::Multiple(..), Column::Constant(_)) => languages == 1,
-        _ => false,
+    let rounds = match (order, places.language) {
+        (Column::Transposed(..), _) => true,
+        (_, Column::Remainder(_, by)) => by.value() as usize == places.languages,
+        _ => places.languages == 1,
     };
-    let ruled = !matches!(order, Column::Values(_));
-    if !whole || !ruled || query.is_some() || passage.is_some() {
-        return None;
-    }
-    // Sorted cells whose languages go round, or transposed ones: checked by `Places::by_group`
-    // only where the languages go round with their number.
-    if let Column::Remainder(_, by) = places.language
-        && by.value() as usize != languages
-    {
-        return None;
-    }
-    let groups = places.cells / languages;
-    Some(Arranged {
-        order: order.clone(),
-        first: match languages {
+    let whole = rounds && places.cells.is_multiple_of(places.languages);
+    let lacking = query.is_some() || passage.is_some();
+    (whole && !lacking).then(|| complete(places, order.clone()))
+}
+
+/// Every group has everything.
+fn complete(places: &Places<'_>, order: Column) -> Arranged {
+    let groups = places.cells / places.languages;
+    Arranged {
+        order,
+        first: match places.languages {
             1 => Column::Position(0),
-            _ => Column::Multiple(0, languages as u32),
+            languages => Column::Multiple(0, languages as u32),
         },
         groups,
         masks: Masks::Full,
-        strata: Strata::complete(groups, languages),
-    })
+        strata: Strata::complete(groups, places.languages),
+    }
 }
 
 /// The pass over the ordered cells.
@@ -114,7 +124,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Cells that a rule puts in order of group and language.
-    fn ruled(&mut self, order: &Column) -> Result<()> {
+    fn ruled(&mut self, order: &Column) {
         let cells = self.places.cells;
         let (mut ids, mut languages) = (Vec::new(), Vec::new());
         let (mut positions, mut members) = (Vec::new(), Vec::new());
@@ -150,7 +160,27 @@ impl<'a> Pass<'a> {
             }
         }
         self.group(start, &members, true);
-        Ok(())
+    }
+
+    /// Cells in order, and the languages of each id from the smallest to the largest.
+    fn masked<T: Mask>(&mut self, order: &[u32], masks: &[T]) {
+        let mut members: Vec<(u32, u32)> = Vec::new();
+        let mut start = 0;
+        for mask in masks
+            .iter()
+            .map(|mask| mask.wide())
+            .filter(|&mask| mask != 0)
+        {
+            members.clear();
+            let mut left = mask;
+            for &cell in &order[start..start + mask.count_ones() as usize] {
+                members.push((left.trailing_zeros(), cell));
+                left &= left - 1;
+            }
+            let end = start + members.len();
+            self.group(start as u32, &members, end == order.len());
+            start = end;
+        }
     }
 
     /// Cells in order of group; puts each group's in order of language.
@@ -168,7 +198,7 @@ impl<'a> Pass<'a> {
             }
             members.sort_unstable();
             if let Some(two) = members.windows(2).find(|two| two[0].0 == two[1].0) {
-                return twice(two[0].1, two[1].1, id, two[0].0);
+                return Err(twice(two[0].1, two[1].1, id, two[0].0));
             }
             for (place, &(_, cell)) in order[start..].iter_mut().zip(&members) {
                 *place = cell;

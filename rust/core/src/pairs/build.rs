@@ -164,3 +164,67 @@ fn check_identity(name: &str, identity: &Survey, rows: &Survey, cells: usize) ->
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::sample;
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cell_that_comes_twice_is_named(sample in sample(), which: prop::sample::Index) {
+            let mut sample = sample;
+            let cell = which.index(sample.group.len());
+            let last = sample.group.len();
+            for column in [
+                Some(&mut sample.group),
+                Some(&mut sample.language),
+                Some(&mut sample.query),
+                Some(&mut sample.passage),
+                sample.query_identity.as_mut(),
+                sample.passage_identity.as_mut(),
+            ]
+            .into_iter()
+            .flatten()
+            {
+                column.push(column[cell]);
+            }
+            let wrong = PairIndex::new(sample.columns(), sample.languages).err();
+            let expected = format!(
+                "cells {cell} and {last} are both group {}, language {}; \
+                 give each (group, language) once",
+                sample.group[cell], sample.language[cell]
+            );
+            prop_assert_eq!(wrong, Some(Error::InvalidArgument(expected)));
+        }
+
+        #[test]
+        fn any_kind_of_numbers_makes_the_same_index(sample in sample()) {
+            let narrow = |column: &[i64]| -> Vec<u32> {
+                column.iter().map(|&one| one.max(0) as u32).collect()
+            };
+            let wide = |column: &[i64]| -> Vec<i64> { column.iter().map(|&one| one.max(0)).collect() };
+            let (query, passage) = (narrow(&sample.query), narrow(&sample.passage));
+            let group = narrow(&sample.group);
+            let language: Vec<u8> = sample.language.iter().map(|&one| one as u8).collect();
+            let given = Given {
+                group: &&group[..],
+                language: &&language[..],
+                query: &&query[..],
+                passage: &&passage[..],
+                query_identity: None,
+                passage_identity: None,
+            };
+            let columns = Columns {
+                query: &wide(&sample.query),
+                passage: &wide(&sample.passage),
+                query_identity: None,
+                passage_identity: None,
+                ..sample.columns()
+            };
+            let index = PairIndex::build(given, sample.languages)?;
+            prop_assert_eq!(index, PairIndex::new(columns, sample.languages)?);
+        }
+    }
+}

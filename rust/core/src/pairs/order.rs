@@ -3,7 +3,7 @@
 use super::column::Column;
 use super::divisor::Divisor;
 use super::survey::PIECE;
-use crate::{Error, Result};
+use crate::Error;
 
 /// The columns that order the cells.
 pub(super) struct Places<'a> {
@@ -16,26 +16,14 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The cell at each position, by group; cells of one group may still be in any order of
-    /// languages, if the column is held.
-    pub(super) fn by_group(&self) -> Column {
-        if let Some(order) = self.ruled() {
-            return order;
-        }
-        if self.is_sorted() {
-            return Column::Position(0);
-        }
+    /// Whether a table with a place for every id is small beside the columns.
+    pub(super) fn are_dense(&self) -> bool {
         let range = u64::from(self.ids.1 - self.ids.0) + 1;
-        let order = if range <= 4 * self.cells as u64 + 1024 {
-            self.counted(range as usize)
-        } else {
-            self.radix()
-        };
-        Column::Values(order.into())
+        self.languages <= 64 && range <= 2 * self.cells as u64 + 1024
     }
 
     /// The order where the rules of the columns tell it.
-    fn ruled(&self) -> Option<Column> {
+    pub(super) fn ruled(&self) -> Option<Column> {
         let languages = self.languages as u32;
         match (self.group, self.language) {
             (Column::Quotient(_, a), Column::Remainder(0, b))
@@ -56,7 +44,8 @@ impl Places<'_> {
         }
     }
 
-    fn is_sorted(&self) -> bool {
+    /// Whether the cells are in order as they are.
+    pub(super) fn is_sorted(&self) -> bool {
         let (mut groups, mut languages) = (Vec::new(), Vec::new());
         let mut last = None;
         for start in (0..self.cells).step_by(PIECE) {
@@ -73,25 +62,9 @@ impl Places<'_> {
         true
     }
 
-    /// By counting the cells of each of `range` ids: one pass to count, one to place.
-    fn counted(&self, range: usize) -> Vec<u32> {
-        let mut ends = vec![0u32; range];
-        self.each_id(|_, id| ends[(id - self.ids.0) as usize] += 1);
-        let mut before = 0;
-        for end in &mut ends {
-            before += std::mem::replace(end, before);
-        }
-        let mut order = vec![0; self.cells];
-        self.each_id(|cell, id| {
-            let end = &mut ends[(id - self.ids.0) as usize];
-            order[*end as usize] = cell;
-            *end += 1;
-        });
-        order
-    }
-
-    /// By the lower and the upper half of the id, where ids are spread too widely to count.
-    fn radix(&self) -> Vec<u32> {
+    /// Cells by group, whatever the ids, by the lower and then the upper half of the id; cells of
+    /// one group stay as they are.
+    pub(super) fn by_group(&self) -> Vec<u32> {
         const HALF: usize = 1 << 16;
         let mut low = vec![0u32; HALF];
         let mut high = vec![0u32; HALF];
@@ -133,10 +106,10 @@ impl Places<'_> {
 }
 
 /// The sentence for two cells of one group and language.
-pub(super) fn twice(a: u32, b: u32, group: u32, language: u32) -> Result<()> {
+pub(super) fn twice(a: u32, b: u32, group: u32, language: u32) -> Error {
     let (a, b) = (a.min(b), a.max(b));
-    Err(Error::InvalidArgument(format!(
+    Error::InvalidArgument(format!(
         "cells {a} and {b} are both group {group}, language {language}; \
          give each (group, language) once"
-    )))
+    ))
 }

@@ -28,6 +28,14 @@ enum Numbers {
     Shared(u64),
 }
 
+/// How the cells lie.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Order {
+    Groups,
+    Languages,
+    None,
+}
+
 prop_compose! {
     /// Any index.
     pub(super) fn sample()(
@@ -35,7 +43,7 @@ prop_compose! {
         languages in prop_oneof![8 => 1usize..5, 1 => 14usize..19, 1 => 30usize..35, 1 => 62usize..68],
         absent in 0u64..4,
         holes in 0u64..4,
-        sorted: bool,
+        order in prop::sample::select(vec![Order::Groups, Order::Languages, Order::None]),
         gaps in prop::sample::select(vec![1u64, 3, 1_000_003]),
         numbers in prop::array::uniform4(prop_oneof![
             Just(Numbers::Cells),
@@ -58,7 +66,10 @@ prop_compose! {
         if cells.is_empty() {
             cells.push((0, 0));
         }
-        if !sorted {
+        if order == Order::Languages {
+            cells.sort_by_key(|&(group, language)| (language, group));
+        }
+        if order == Order::None {
             let order = Permutation::new(cells.len() as u64, seed);
             cells = (0..cells.len() as u64).map(|at| cells[order.at(at) as usize]).collect();
         }
@@ -97,6 +108,14 @@ impl Sample {
 
     pub(super) fn index(&self) -> PairIndex {
         PairIndex::new(self.columns(), self.languages).expect("the columns are well formed")
+    }
+
+    /// Strata to look at: all, or a few of many.
+    pub(super) fn strata(&self) -> Vec<(usize, usize)> {
+        let count = self.languages * self.languages;
+        let step = if count > 25 { count / 7 } else { 1 };
+        let number = |one: usize| (one / self.languages, one % self.languages);
+        (0..count).step_by(step).map(number).collect()
     }
 
     /// Query's cell and passage's cell of every pair of a stratum, by group id.
