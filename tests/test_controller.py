@@ -194,6 +194,7 @@ def test_configurations_with_a_controller(tmp_path):
         with pytest.raises(ConfigError, match=match):
             train(configuration(**changes), tmp_path / "run", evaluate=lambda model, step: [])
 
+    refused("needs workers = 0", workers=1)
     refused("but any is not configured", evaluations=())
     refused(
         "settings monolingual and cross-lingual", evaluations=(replace(WATCHED, settings=("monolingual",)),)

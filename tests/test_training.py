@@ -277,6 +277,18 @@ def interrupt_at(step):
     return progress
 
 
+def test_workers_change_neither_training_nor_resuming(world, tmp_path, capfd):
+    config = configuration(world, steps=14)
+    straight = train(config, tmp_path / "straight", evaluate=probe)
+    ahead = configuration(world, steps=14, workers=2, checkpoint_every=4)
+    with pytest.raises(InterruptionError):
+        train(ahead, tmp_path / "ahead", evaluate=probe, progress=interrupt_at(10))
+    position = json.loads((tmp_path / "ahead" / "checkpoints" / "checkpoint-8" / "position.json").read_text())
+    assert position["taken"] == position["sampler"]["batch"] == 8
+    assert_equal_runs(straight, train(ahead, tmp_path / "ahead", evaluate=probe))
+    assert "forked" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("every", "stops"),
     [(4, (6, 11)), (1, (1, 2, 13)), (5, (3, 14)), (0, (7,))],

@@ -216,8 +216,11 @@ class TrainConfig:
     """Steps between checkpoints from which an interrupted run goes on; 0: none."""
     threads: int | None = None
     """CPU threads; default: all."""
+    workers: int = 0
+    """Processes that look up and tokenise batches ahead of the training (for a GPU: 1 or 2); 0: none."""
 
     def __post_init__(self) -> None:
+        _require(self.workers >= 0, "workers", self.workers, "0 or more")
         _require(self.steps >= 0, "steps", self.steps, "0 or more")
         _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         _require(0 <= self.seed < 2**64, "seed", self.seed, "from 0 to 2**64 - 1")

@@ -41,7 +41,11 @@ def tokenize(
 
 
 def pad(
-    model: SentenceTransformer, tokens: dict[str, list[list[int]]], rows: Sequence[int]
+    model: SentenceTransformer,
+    tokens: dict[str, list[list[int]]],
+    rows: Sequence[int],
+    *,
+    device: torch.device | str | None = None,
 ) -> dict[str, torch.Tensor]:
     """Return some rows' tokens as int64 tensors [rows, longest row], padded, on the model's device."""
     tokenizer: Any = model.tokenizer
@@ -58,6 +62,6 @@ def pad(
                 for ids in chosen
             ],
             dtype=torch.int64,
-            device=model.device,
+            device=model.device if device is None else device,
         )
     return padded

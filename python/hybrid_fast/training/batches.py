@@ -23,7 +23,7 @@ class TrainingBatches:
 
     Attributes:
         taken: batches handed out.
-        seconds: what the sampler took for the last one.
+        seconds: what the sampler took for them, in this process.
     """
 
     def __init__(self, sampler: HybridBatchSampler, steps: int, steering: Steering | None = None) -> None:
@@ -46,7 +46,7 @@ class TrainingBatches:
             while True:
                 start = time.perf_counter()
                 pair_ids = next(drawing, None)
-                self.seconds = time.perf_counter() - start
+                self.seconds += time.perf_counter() - start
                 if pair_ids is None:
                     break
                 self.taken += 1
@@ -55,9 +55,16 @@ class TrainingBatches:
                     return
             self.epoch += 1
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return where the training stands, in plain values."""
-        state = {"taken": self.taken, "epoch": self.epoch, "sampler": self.sampler.state_dict()}
+    def state_dict(self, trained: int | None = None) -> dict[str, Any]:
+        """Return where the training stands, in plain values.
+
+        Args:
+            trained: batches trained on, where workers took some ahead; default: those taken.
+        """
+        taken = self.taken if trained is None else trained
+        epoch, batch = divmod(taken, len(self.sampler))
+        position = {**self.sampler.state_dict(), "epoch": epoch, "batch": batch}
+        state = {"taken": taken, "epoch": epoch, "sampler": position}
         return state if self.steering is None else {**state, "steering": self.steering.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

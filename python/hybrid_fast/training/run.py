@@ -155,6 +155,7 @@ class _Run:
         self.points = set(evaluation_steps(config))
         self.checkpoints = folder / "checkpoints"
         self.clock = Clock()
+        self._sampling = 0.0
         self.steering: Steering | None = None
 
     def train(self, model: SentenceTransformer, texts: PairTexts, sampler: HybridBatchSampler) -> None:
@@ -210,8 +211,9 @@ class _Run:
             "learning_rate": trainer.rate,
             "seconds": round(self.clock.seconds, 4),
             "waiting": round(trainer.waited, 6),
-            "sampling": round(trainer.batches.seconds, 6),
+            "sampling": round(trainer.batches.seconds - self._sampling, 6),
         }
+        self._sampling = trainer.batches.seconds
         if self.processes.first:
             append_rows(self.folder / "train.jsonl", [row])
         self._evaluate(trainer.model, step)

@@ -107,6 +107,8 @@ def check_controller(config: TrainConfig) -> None:
     controller = config.sampler.controller
     if controller is None:
         return
+    if config.workers:
+        raise ConfigError("sampler.controller needs workers = 0: batches taken ahead cannot follow it")
     watched = [item for item in config.evaluations if controller.evaluation in ("", item.name)]
     if not watched:
         wanted = repr(controller.evaluation) if controller.evaluation else "any"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,9 +57,28 @@ class PairCollator:
         batch = {}
         for name, (texts, role) in columns.items():
             if texts:
-                tokens = pad(self.model, tokenize(self.model, texts, role), range(len(texts)))
+                # On the CPU: a worker has no GPU, and the trainer moves what it is given.
+                tokens = pad(self.model, tokenize(self.model, texts, role), range(len(texts)), device="cpu")
                 batch.update({f"{name}_{key}": value for key, value in tokens.items()})
         return batch
+
+
+class Loader(DataLoader[Pair]):
+    """A data loader whose workers tokenise in one thread each, and do not complain about being forked."""
+
+    def __iter__(self) -> Any:
+        """Start the workers."""
+        name = "TOKENIZERS_PARALLELISM"
+        before = os.environ.get(name)
+        if self.num_workers:
+            os.environ[name] = "false"
+        try:
+            return super().__iter__()
+        finally:
+            if before is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = before
 
 
 class HybridTrainer(SentenceTransformerTrainer):
@@ -80,6 +100,7 @@ class HybridTrainer(SentenceTransformerTrainer):
         self.texts = texts
         self.checkpoints = checkpoints
         self.precision = config.precision
+        self.workers = config.workers
         self.clock = clock
         self.loss_value = math.nan
         self.rate = 0.0
@@ -113,11 +134,14 @@ class HybridTrainer(SentenceTransformerTrainer):
     def get_train_dataloader(self) -> DataLoader[Pair]:
         """Return the planned batches, tokenised when they are drawn."""
         # A generator of its own: starting to iterate must not draw from the stream that dropout uses.
-        return DataLoader(
+        return Loader(
             self.texts,
             batch_sampler=self.batches,
             collate_fn=self.data_collator,
             generator=torch.Generator(),
+            num_workers=self.workers,
+            # Forked workers share corpus and index; sending them would take longer than the training.
+            multiprocessing_context="fork" if self.workers else None,
         )
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
@@ -158,7 +182,7 @@ class HybridTrainer(SentenceTransformerTrainer):
             step = self.state.global_step
             self.processes.wait()  # each writes its random state
             if self.processes.first:
-                seal(self.checkpoints / f"checkpoint-{step}", self.batches.state_dict())
+                seal(self.checkpoints / f"checkpoint-{step}", self.batches.state_dict(step))
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = self.checkpoints if output_dir is None else Path(output_dir)
