@@ -409,11 +409,12 @@ class HybridBatchSampler:
             # Only now is the loaded position used: a torch loader with workers calls iter() twice.
             self._resume_at = 0
         epoch = self._epoch
-        step = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
-        number = start
+        most = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
+        number, step = start, 1
         while number < len(self):
             changes = self._changes
             columns = self._columns(number, min(number + step, len(self)), None, epoch)
+            step = min(2 * step, most)
             for offset, row in enumerate(columns["pair"].tolist()):
                 number += 1
                 if "negatives" in columns:

@@ -72,7 +72,14 @@ impl Epoch {
         // The share stays the same long before.
         let first = epoch.saturating_mul(units).min(1 << 62);
         let key = streams.number(Stream::Kind, &[]);
-        let kinds = Kinds::new(layout.config.mixing, ratio, key, first, units);
+        let kinds = Kinds::new(
+            layout.kernel,
+            layout.config.mixing,
+            ratio,
+            key,
+            first,
+            units,
+        );
         let turns = |lane: &Option<Lane>, stream: Stream| {
             lane.as_ref()
                 .map(|lane| Turns::new(Arc::clone(&lane.shares), streams.number(stream, &[])))
@@ -129,8 +136,7 @@ impl Epoch {
             let (block, batch) = match self.layout.config.unit {
                 Unit::Row => {
                     let slots = number * size as u64..(number + 1) * size as u64;
-                    out.is_mono
-                        .extend(slots.map(|slot| self.kinds.is_monolingual(slot)));
+                    out.is_mono.extend(self.kinds.each(slots));
                     self.mixed(number)?
                 }
                 Unit::Batch => {
@@ -284,10 +290,11 @@ impl Epoch {
         };
         match self.layout.config.unit {
             Unit::Row => {
-                for slot in first * size..(first + count) * size {
-                    let before = self.kinds.monolingual_before(slot);
-                    let mono = self.kinds.is_monolingual(slot);
+                let slots = first * size..(first + count) * size;
+                let mut before = self.kinds.monolingual_before(slots.start);
+                for (slot, mono) in slots.clone().zip(self.kinds.each(slots)) {
                     filling.rows(self, mono, if mono { before } else { slot - before }, 1);
+                    before += u64::from(mono);
                 }
             }
             Unit::Batch if self.layout.is_windowed() => {

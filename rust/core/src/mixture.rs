@@ -1,8 +1,10 @@
 //! Which kind each slot of an epoch is.
 
 use std::cmp::Ordering;
+use std::sync::{Mutex, PoisonError};
 
-use crate::permutation::{key, mix};
+use crate::kernel::{Kernel, draw};
+use crate::permutation::key;
 use crate::ratio::{ONE, Ratio};
 
 /// How monolingual and cross-lingual slots alternate.
@@ -22,13 +24,14 @@ const TABLE_STEP: u64 = 4096;
 /// The kind of every slot of one epoch.
 ///
 /// ```
+/// use hybrid_fast_core::kernel::Kernel;
 /// use hybrid_fast_core::mixture::{Kinds, Mixing};
 /// use hybrid_fast_core::ratio::Ratio;
-/// let kinds = Kinds::new(Mixing::Exact, Ratio::constant(0.25)?, 7, 0, 100);
+/// let kinds = Kinds::new(Kernel::detect(), Mixing::Exact, Ratio::constant(0.25)?, 7, 0, 100);
 /// assert_eq!(kinds.monolingual_before(100), 25);
 /// # Ok::<(), hybrid_fast_core::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Kinds {
     mixing: Mixing,
     ratio: Ratio,
@@ -37,34 +40,33 @@ pub struct Kinds {
     first: u64,
     /// α in 2⁻⁶² if it stays the same over the epoch.
     constant: Option<u64>,
-    /// Monolingual slots before every [`TABLE_STEP`] slots, where there is no shorter way.
-    table: Vec<u64>,
+    kernel: Kernel,
+    /// Monolingual slots before every [`TABLE_STEP`] slots as far as was asked, where there is no
+    /// shorter way.
+    table: Mutex<Vec<u64>>,
 }
 
 impl Kinds {
     /// Kinds of the `slots` slots from slot `first` of all times on, under `key`.
     #[must_use]
-    pub fn new(mixing: Mixing, ratio: Ratio, key: u64, first: u64, slots: u64) -> Self {
+    pub fn new(
+        kernel: Kernel,
+        mixing: Mixing,
+        ratio: Ratio,
+        key: u64,
+        first: u64,
+        slots: u64,
+    ) -> Self {
         let constant = ratio.constant_over(first, slots);
-        let mut kinds = Self {
+        Self {
             mixing,
             ratio,
             key,
             first,
             constant,
-            table: Vec::new(),
-        };
-        if kinds.is_tabled() {
-            let mut count = 0;
-            for slot in 0..slots {
-                if slot.is_multiple_of(TABLE_STEP) {
-                    kinds.table.push(count);
-                }
-                count += u64::from(kinds.is_monolingual(slot));
-            }
-            kinds.table.push(count);
+            kernel,
+            table: Mutex::new(vec![0]),
         }
-        kinds
     }
 
     fn is_tabled(&self) -> bool {
@@ -81,8 +83,23 @@ impl Kinds {
         match self.mixing {
             Mixing::Exact => self.nearest(slot + 1) > self.nearest(slot),
             Mixing::Coupled => u128::from(slot.reverse_bits() ^ self.key) < self.threshold(slot),
-            Mixing::Bernoulli => u128::from(mix(self.key ^ mix(slot))) < self.threshold(slot),
+            Mixing::Bernoulli => u128::from(draw(self.key, slot)) < self.threshold(slot),
         }
+    }
+
+    /// Whether each of some consecutive slots is monolingual.
+    pub fn each(&self, slots: std::ops::Range<u64>) -> impl Iterator<Item = bool> + '_ {
+        let mut before = match self.mixing {
+            Mixing::Exact => self.nearest(slots.start),
+            _ => 0,
+        };
+        slots.map(move |slot| {
+            if self.mixing != Mixing::Exact {
+                return self.is_monolingual(slot);
+            }
+            let next = self.nearest(slot + 1);
+            std::mem::replace(&mut before, next) < next
+        })
     }
 
     /// Monolingual slots among the first `slots`.
@@ -94,9 +111,26 @@ impl Kinds {
         if !self.is_tabled() {
             return self.below_threshold(slots);
         }
-        let step = (slots / TABLE_STEP).min(self.table.len().saturating_sub(2) as u64);
-        let rest = step * TABLE_STEP..slots;
-        self.table[step as usize] + rest.filter(|&slot| self.is_monolingual(slot)).count() as u64
+        let steps = (slots / TABLE_STEP) as usize;
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        while table.len() <= steps {
+            let next = (table.len() as u64 - 1) * TABLE_STEP;
+            let count = table[table.len() - 1] + self.count(next..next + TABLE_STEP);
+            table.push(count);
+        }
+        table[steps] + self.count(steps as u64 * TABLE_STEP..slots)
+    }
+
+    /// Monolingual slots among some, one looked at after the other.
+    fn count(&self, slots: std::ops::Range<u64>) -> u64 {
+        let threshold = self.constant.map(|constant| u128::from(constant) << 2);
+        match (self.mixing, threshold.map(u64::try_from)) {
+            (Mixing::Bernoulli, Some(Ok(below))) => {
+                let count = slots.end - slots.start;
+                self.kernel.draws_below(self.key, slots.start, count, below)
+            }
+            _ => slots.filter(|&slot| self.is_monolingual(slot)).count() as u64,
+        }
     }
 
     /// α of a slot in 2⁻⁶⁴.
@@ -156,7 +190,7 @@ mod tests {
     proptest! {
         #[test]
         fn exact_stays_within_half(ratio in 0.0f64..=1.0, seed: u64) {
-            let kinds = Kinds::new(Mixing::Exact, Ratio::constant(ratio)?, seed, 0, 0);
+            let kinds = Kinds::new(Kernel::detect(), Mixing::Exact, Ratio::constant(ratio)?, seed, 0, 0);
             let mut count = 0u64;
             for n in 0..400u64 {
                 prop_assert!((count as f64 - ratio * n as f64).abs() <= 0.5 + 1e-9);
@@ -167,8 +201,9 @@ mod tests {
 
         #[test]
         fn counts_equal_the_kinds(ratio in 0.0f64..=1.0, seed: u64, rule in 0usize..3) {
-            let kinds = Kinds::new(RULES[rule], Ratio::constant(ratio)?, seed, 0, 9000);
+            let kinds = Kinds::new(Kernel::detect(), RULES[rule], Ratio::constant(ratio)?, seed, 0, 9000);
             let mut count = 0u64;
+            prop_assert!(kinds.each(40..9000).eq((40..9000).map(|n| kinds.is_monolingual(n))));
             for n in 0..9000 {
                 if n % 71 == 0 || n > 8990 {
                     prop_assert_eq!(kinds.monolingual_before(n), count);
@@ -192,7 +227,7 @@ mod tests {
                 start += length;
             }
             let ratio = Ratio::new(&pieces)?;
-            let kinds = Kinds::new(RULES[rule], ratio.clone(), seed, first, 300);
+            let kinds = Kinds::new(Kernel::detect(), RULES[rule], ratio.clone(), seed, first, 300);
             let mut count = 0u64;
             for n in 0..300u64 {
                 prop_assert_eq!(kinds.monolingual_before(n), count);
@@ -207,9 +242,9 @@ mod tests {
             (before, after) in (share(), share()), change in 1u64..200, rule in 0usize..3, seed: u64,
         ) {
             let piece = |start, share| Piece { start, from: share, to: share };
-            let plain = Kinds::new(RULES[rule], Ratio::constant(before)?, seed, 0, 200);
+            let plain = Kinds::new(Kernel::detect(), RULES[rule], Ratio::constant(before)?, seed, 0, 200);
             let changed = Ratio::new(&[piece(0, before), piece(change, after)])?;
-            let changed = Kinds::new(RULES[rule], changed, seed, 0, 200);
+            let changed = Kinds::new(Kernel::detect(), RULES[rule], changed, seed, 0, 200);
             for n in 0..change {
                 prop_assert_eq!(plain.is_monolingual(n), changed.is_monolingual(n));
             }
@@ -222,8 +257,22 @@ mod tests {
 
     #[test]
     fn coupled_ratios_are_nested() -> Result<()> {
-        let low = Kinds::new(Mixing::Coupled, Ratio::constant(0.4)?, 99, 0, 0);
-        let high = Kinds::new(Mixing::Coupled, Ratio::constant(0.5)?, 99, 0, 0);
+        let low = Kinds::new(
+            Kernel::detect(),
+            Mixing::Coupled,
+            Ratio::constant(0.4)?,
+            99,
+            0,
+            0,
+        );
+        let high = Kinds::new(
+            Kernel::detect(),
+            Mixing::Coupled,
+            Ratio::constant(0.5)?,
+            99,
+            0,
+            0,
+        );
         let changed = (0..10_000)
             .filter(|&slot| {
                 assert!(high.is_monolingual(slot) || !low.is_monolingual(slot));
@@ -238,8 +287,8 @@ mod tests {
     fn the_ends_are_pure() -> Result<()> {
         for rule in RULES {
             for seed in 0..50 {
-                let all = Kinds::new(rule, Ratio::constant(1.0)?, seed, 0, 200);
-                let none = Kinds::new(rule, Ratio::constant(0.0)?, seed, 0, 200);
+                let all = Kinds::new(Kernel::detect(), rule, Ratio::constant(1.0)?, seed, 0, 200);
+                let none = Kinds::new(Kernel::detect(), rule, Ratio::constant(0.0)?, seed, 0, 200);
                 assert_eq!(all.monolingual_before(200), 200);
                 assert_eq!(none.monolingual_before(200), 0);
             }

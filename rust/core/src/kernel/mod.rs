@@ -12,6 +12,7 @@ mod bisect;
 mod bisect_halves;
 mod collect;
 mod count;
+mod draws;
 mod int8;
 mod interleave;
 mod kth;
@@ -30,6 +31,7 @@ pub use amx::{FINER, PanelSide, PanelTiles, QueryTile, SIDE, SideStep, TILE, TIL
 pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
 pub use collect::Reached;
 pub use count::{Counts, FEW, count_plainly};
+pub use draws::draw;
 pub use int8::{MOST_COLUMNS, PanelBytes, PanelStep, QueryGroup, QueryStep, STEP};
 pub use interleave::STRIPE;
 pub use kth::Halves;
