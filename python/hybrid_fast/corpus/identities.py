@@ -69,13 +69,18 @@ class Identities:
     passage_sizes: dict[int, int]
     query_sizes: dict[int, int]
 
+    def sides(self) -> dict[str, str]:
+        """Return for passages and for questions how many groups were joined, in words."""
+        said = {}
+        for side, sizes in (("passages", self.passage_sizes), ("questions", self.query_sizes)):
+            groups = sum(size * count for size, count in sizes.items())
+            most = max(sizes, default=0)
+            said[side] = f"{sum(sizes.values()):,} identities of {groups:,} groups, at most {most:,} joined"
+        return said
+
     def __str__(self) -> str:
-        """Say how many groups were joined, and into how large ones."""
-        return "; ".join(
-            f"{sum(sizes.values()):,} {side} of {sum(size * count for size, count in sizes.items()):,} "
-            f"groups, at most {max(sizes, default=0):,} joined"
-            for side, sizes in (("passages", self.passage_sizes), ("questions", self.query_sizes))
-        )
+        """Say it in one line."""
+        return "; ".join(f"{side}: {text}" for side, text in self.sides().items())
 
 
 def identities(
