@@ -88,13 +88,16 @@ def _source(item: str) -> SourceConfig:
 def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Identities) -> Table:
     from rich.table import Table
 
+    from ..sampler.schedules import label
+
     table = Table(title="Plan", show_header=False, title_justify="left")
     turns = unit if sampler.cross == "homogeneous" else "rows"
     left_out = sampler.left_out
     shown = ", ".join(left_out[:8]) + (f" and {len(left_out) - 8:,} more" if len(left_out) > 8 else "")
-    for label, value in (
+    for name, value in (
         ("batches drawn", f"{found.batches:,} of {sampler.batch_size} rows"),
-        ("batches of an epoch", f"{len(sampler):,}"),
+        ("batches of an epoch", f"{sampler.global_batches:,}"),
+        ("ratio asked for", label(sampler.mono_ratio)),
         (f"monolingual {unit}", f"{found.by_kind['monolingual']:,}"),
         (f"cross-lingual {unit}", f"{found.by_kind['cross-lingual']:,}"),
         ("drift from the ratio", f"at most {found.drift:.2f} {unit} ({sampler.mixing})"),
@@ -102,7 +105,7 @@ def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Id
         ("a language pair from its share", f"at most {found.stratum_drift:.2f} {turns}"),
         ("different pairs drawn", f"{found.pairs:,} of {found.available:,}"),
         ("duplicates in a batch", f"{found.duplicates:,}"),
-        *((f"same {name} in a batch (guard off)", f"{n:,}") for name, n in found.unguarded.items()),
+        *((f"same {one} in a batch (guard off)", f"{n:,}") for one, n in found.unguarded.items()),
         ("rows not placed", f"{found.not_placed:,}"),
         *((f"{side} ({', '.join(same.rules)})", text) for side, text in same.sides().items()),
         *((("hard negatives", str(sampler.negatives)),) if sampler.negatives is not None else ()),
@@ -111,7 +114,7 @@ def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Id
         ("seed", f"{sampler.seed}"),
         ("digest", found.digest),
     ):
-        table.add_row(label, value)
+        table.add_row(name, value)
     return table
 
 
@@ -173,7 +176,7 @@ def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
 
     plan = {
         "batch_size": sampler.batch_size,
-        "batches_per_epoch": len(sampler),
+        "batches_per_epoch": sampler.global_batches,
         "mixing": sampler.mixing,
         "unit": sampler.unit,
         "cross": sampler.cross,
