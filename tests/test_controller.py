@@ -209,7 +209,6 @@ def test_configurations_with_a_controller(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.skipif(not hasattr(hf.HybridBatchSampler, "set_mono_ratio"), reason="the share is fixed")
 def test_a_controlled_training_records_its_plan_and_goes_on_after_an_interruption(tmp_path):
     from hybrid_fast.evaluation.callback import make_callback
 

@@ -15,7 +15,7 @@ import torch
 from accelerate.data_loader import BatchSamplerShard, SkipBatchSampler
 
 import hybrid_fast as hf
-from hybrid_fast.errors import InvalidArgument, NotSupported
+from hybrid_fast.errors import InvalidArgument
 from hybrid_fast.training import RankSlices
 from small_indexes import parallel_index
 
@@ -109,6 +109,8 @@ def test_why_whole_batches_must_not_be_dealt():
 def test_slices_of_slices_are_refused():
     with pytest.raises(InvalidArgument, match="sliced twice"):
         RankSlices(sampler(rank=0, world_size=2), 2)
+    with pytest.raises(InvalidArgument, match="whose ranks take whole batches"):
+        RankSlices(sampler(scope="rank"), 2)
     with pytest.raises(InvalidArgument, match="5 ranks cannot share"):
         RankSlices(sampler(), 5)
 
@@ -118,10 +120,7 @@ def test_scope_rank_deals_guarded_windows(ranks):
     def part(rank, world_size):
         return sampler(scope="rank", guard_window=6, rank=rank, world_size=world_size, batches_per_epoch=48)
 
-    try:
-        alone = part(0, 1)
-    except NotSupported as error:
-        pytest.skip(str(error))
+    alone = part(0, 1)
     length = len(alone)
     expected = [sorted(ids) for ids in alone]
     parts = [list(part(rank, ranks)) for rank in range(ranks)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hybrid_fast as hf
+from hybrid_fast.cli import main
 from hybrid_fast.config import SamplerConfig
-from hybrid_fast.corpus import corpus_identities, identities, load_corpus, row_identities
+from hybrid_fast.corpus import corpus_identities, identities, load_corpus, row_identities, write_negatives
 from hybrid_fast.corpus.folding import folded
 from hybrid_fast.corpus.near_duplicates import jaccard
 from hybrid_fast.errors import InvalidArgument, InvalidShape
@@ -166,7 +169,7 @@ def test_rules_join_the_groups_of_a_corpus(corpus, rules, passages, questions):
     assert classes(corpus, found.query) == questions
     sizes = [len(members) for members in passages]
     assert found.passage_sizes == {size: sizes.count(size) for size in set(sizes)}
-    assert f"{len(passages)} passages of 6 groups, at most {max(sizes)} joined" in str(found)
+    assert f"passages: {len(passages)} identities of 6 groups, at most {max(sizes)} joined" in str(found)
 
 
 def test_given_identities_stay_as_they_are(corpus):
@@ -297,6 +300,29 @@ def test_refusals(corpus):
         hf.PairIndex.from_corpus(corpus, corpus_identities(hf.load_corpus("demo")))
     with pytest.raises(ValueError, match="at least one rule"):
         SamplerConfig(identities=())
+
+
+def test_the_page_on_identities_runs():
+    page = (Path(__file__).parents[1] / "docs" / "identities.md").read_text(encoding="utf-8")
+    namespace = {}
+    for block in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        exec(compile(block, "identities.md", "exec"), namespace)
+    assert len(namespace["mined"].passages) > 0
+    assert namespace["sampler"].batch(0).negatives.shape == (16, 1)
+
+
+def test_the_plan_says_what_was_joined(tmp_path, capsys, monkeypatch):
+    corpus = load_corpus("demo", languages=["de", "en"])
+    path = write_negatives(tmp_path / "n.jsonl", corpus, hf.HardNegatives.of({3: [50, 60], 9: [70]}))
+    source = '[{"name": "demo", "languages": ["de", "en"]}]'
+    options = ["--sampler.batch-size", "8", "--sampler.identities", "near-duplicate"]
+    monkeypatch.setenv("COLUMNS", "160")
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", "--sources", source, *options, "--sampler.hard-negatives", str(path)])
+    assert ended.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"passages \(near-duplicate\).*? identities of 358 groups, at most \d+ joined", said)
+    assert "3 passages for 2 queries" in said
 
 
 def test_raw_columns_take_identities_from_texts():

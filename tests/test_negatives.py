@@ -109,6 +109,41 @@ def test_each_row_takes_the_first_of_its_list_that_may_be_taken(world, count, ra
         assert np.array_equal(index.pairs(handed_out[i])[1], batch.query)
 
 
+def rows_of(batches):
+    """Queries with their negatives, in the order of the queries."""
+    return sorted(
+        (query, *negatives)
+        for batch in batches
+        for query, negatives in zip(batch.query.tolist(), batch.negatives.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_scope_rank_guards_the_whole_window(world_size):
+    table = columns(40, 1, set())
+    identity = dict(zip(table["passage"], table["passage_identity"], strict=True))
+    lists = np.random.default_rng(5).integers(0, len(table["group"]), (len(table["group"]), 6))
+    options = {"scope": "rank", "guard_window": 4, "hard_negatives": lists, "seed": 9, "batches_per_epoch": 8}
+    ranks = [
+        hf.HybridBatchSampler(index_of(table), 3, 0.5, rank=rank, world_size=world_size, **options)
+        for rank in range(world_size)
+    ]
+    alone = hf.HybridBatchSampler(index_of(table), 3, 0.5, **options)
+    for window in range(2):
+        own = range(window * 4 // world_size, (window + 1) * 4 // world_size)
+        dealt = [one.batch(i) for one in ranks for i in own]
+        positives = {identity[row] for batch in dealt for row in batch.passage.tolist()}
+        taken = [identity[row] for batch in dealt for row in batch.negatives.ravel().tolist() if row >= 0]
+        assert len(taken) > 6
+        assert len(set(taken)) == len(taken)
+        assert not positives & set(taken)
+        whole = [alone.batch(i) for i in range(window * 4, window * 4 + 4)]
+        assert rows_of(dealt) == rows_of(whole)
+    for one in ranks:
+        for i, pairs in enumerate(one):
+            assert [list(pair.negatives) for pair in pairs] == one.batch(i).negatives.tolist()
+
+
 def test_without_lists_nothing_changes():
     index = index_of(columns(12, 1, set()))
     without = hf.HybridBatchSampler(index, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -60,6 +61,51 @@ def test_a_simulation_is_what_plain_counting_finds(data):
     assert found.duplicates == sum(expected["twice"][name] for name in guard)
     assert found.unguarded == {name: expected["twice"][name] for name in GUARD if name not in guard}
     assert found.duplicates == 0
+
+
+def test_a_schedule_is_followed_and_shown():
+    index = full(3, 60)
+    sampler = hf.HybridBatchSampler(index, 4, "linear:1..0:300", batches_per_epoch=200)
+    found = hf.simulate(sampler, batches=400)
+    kinds = np.concatenate([batches.is_mono for batches in walk(sampler, 0, 400)])
+    # ∫α of 1 − n / 300, then 0; batch by batch.
+    alpha = np.array([Fraction(max(0, 599 - 2 * n), 600) for n in range(400)])
+    drift = 0
+    for epoch in (slice(0, 200), slice(200, 400)):
+        counts = np.cumsum(kinds[epoch].astype(int)) - np.cumsum(alpha[epoch])
+        drift = max(drift, np.abs(counts).max())
+    assert found.drift == pytest.approx(float(drift), abs=1e-9)
+    assert found.drift <= 1
+    assert found.mono_ratio == pytest.approx(150 / 400)
+    np.testing.assert_allclose(found.mix.asked, [float(alpha[:n].sum()) for n in found.mix.at], atol=1e-9)
+    assert found.by_kind["monolingual"] == kinds.sum()
+
+
+def test_a_changed_ratio_is_what_is_asked_from_there_on():
+    sampler = hf.HybridBatchSampler(full(3, 60), 4, 0.25, batches_per_epoch=100)
+    for _ in zip(range(40), sampler, strict=False):
+        pass
+    at = sampler.set_mono_ratio(1.0)
+    found = hf.simulate(sampler)
+    assert found.mix.asked[-1] == pytest.approx(0.25 * at + (100 - at))
+    assert found.by_kind["monolingual"] in (round(0.25 * at) + 100 - at, round(0.25 * at) + 99 - at)
+    assert hf.exposure(sampler).batches == 40
+
+
+def test_batches_guarded_together_are_counted_together():
+    index = full(2, 40)
+    guarded = hf.HybridBatchSampler(
+        index, 4, scope="rank", guard_window=4, world_size=2, batches_per_epoch=40
+    )
+    found = hf.simulate(guarded)
+    assert found.batches == guarded.global_batches == 2 * len(guarded)
+    assert found.duplicates == 0
+    loose = hf.HybridBatchSampler(index, 4, scope="rank", guard_window=4, guard=(), batches_per_epoch=40)
+    repeated = hf.simulate(loose).unguarded["group"]
+    groups = np.concatenate([loose.batches(0, 40).group]).reshape(10, 16)
+    assert repeated == sum(16 - len(set(window)) for window in groups.tolist()) > 0
+    next(iter(guarded))
+    assert hf.exposure(guarded).batches == 2
 
 
 def test_the_digest_is_the_documented_one():

@@ -109,6 +109,10 @@ def test_mistakes_are_named():
         batch_sampler_for(group="group")(empty, 8)
     with pytest.raises(TypeError, match="index is Dataset"):
         batch_sampler_for(dataset)
+    with pytest.raises(TypeError, match="takes no 'monoratio'"):
+        batch_sampler_for(monoratio=0.5)
+    with pytest.raises(TypeError, match="takes no 'rank'"):
+        batch_sampler_for(rank=0, world_size=2)
     corpus = hf.load_corpus("demo", languages=("en", "de"))
     index = hf.PairIndex.from_corpus(corpus)
     with pytest.raises(ConfigError, match="not one of pair_dataset"):

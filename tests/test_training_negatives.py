@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +27,7 @@ from hybrid_fast.training.batches import PairTexts
 from hybrid_fast.training.certificate import draw
 from hybrid_fast.training.records import read_rows
 from hybrid_fast.training.trainer import PairCollator
+from test_training_processes import on_two_processes
 
 torch.set_num_threads(1)
 
@@ -168,6 +171,44 @@ def test_a_run_trains_on_the_negatives_of_its_file(world, tmp_path, denominator)
         "masked": int((drawn < 0).sum()),
         "batches_without": 0,
     }
+
+
+def test_workers_and_resuming_keep_the_negatives(world, tmp_path):
+    config = configuration(world, denominator="own", steps=6)
+    straight = train(config, tmp_path / "straight")
+
+    def stop(done, total):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    again = dataclasses.replace(config, workers=1, checkpoint_every=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(again, tmp_path / "again", progress=stop)
+    train(again, tmp_path / "again")
+    losses = [
+        [row["loss"] for row in read_rows(tmp_path / name / "train.jsonl")] for name in ("straight", "again")
+    ]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 6
+    plans = [json.loads((folder / "plan.json").read_text()) for folder in (straight, tmp_path / "again")]
+    assert plans[0] == plans[1]
+
+
+def test_two_processes_share_the_negatives_of_the_global_batch(world, tmp_path):
+    still = tmp_path / "still"
+    shutil.copytree(world / "bert", still)
+    settings = json.loads((still / "config.json").read_text())
+    settings |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (still / "config.json").write_text(json.dumps(settings))
+    config = configuration(world, denominator="own", negatives_per_query=2)
+    config = dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, model=str(still)))
+    one = train(config, tmp_path / "one")
+    result = on_two_processes(config, tmp_path / "two", tmp_path / "script.py")
+    assert result.returncode == 0, result.stderr[-4000:]
+    losses = [
+        [row["loss"] for row in read_rows(folder / "train.jsonl")] for folder in (one, tmp_path / "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_negatives_change_the_digest_and_only_they(world):

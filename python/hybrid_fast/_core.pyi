@@ -147,7 +147,6 @@ def audit_plan(
     epoch: int,
     batches: int,
     marks: int,
-    guard_window: int = 1,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]: ...

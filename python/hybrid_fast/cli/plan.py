@@ -13,6 +13,7 @@ from ..config import SourceConfig, TrainConfig
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..corpus import Identities
     from ..sampler import HybridBatchSampler, Simulation
 
 DEFAULTS = TrainConfig()
@@ -41,7 +42,7 @@ def plan(
         batches: How many batches to draw; default: one epoch.
         json: Write all numbers to this file, too.
     """
-    from ..corpus import load_sources
+    from ..corpus import corpus_identities, load_sources
     from ..errors import ConfigError
     from ..sampler import HybridBatchSampler, index_and_negatives, simulate
     from .console import console, progress_bars
@@ -51,7 +52,8 @@ def plan(
     if not sources:
         raise ConfigError("no source is named; give --source NAME (for instance demo) or a --config file")
     corpus = load_sources(sources, hold_out=config.hold_out)
-    index, negatives = index_and_negatives(corpus, config.sampler)
+    same = corpus_identities(corpus, config.sampler.identities)
+    index, negatives = index_and_negatives(corpus, config.sampler, same)
     with warnings.catch_warnings():
         # The tables name frequent identities.
         warnings.simplefilter("ignore", UserWarning)
@@ -66,7 +68,7 @@ def plan(
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
     unit = "batches" if sampler.unit == "batch" else "rows"
-    console.print(_summary(sampler, found, unit))
+    console.print(_summary(sampler, found, unit, same))
     if console.is_terminal:
         console.print(mix_plot(found.mix, unit, console.width))
     else:
@@ -83,16 +85,19 @@ def _source(item: str) -> SourceConfig:
     return SourceConfig(name=name, path=Path(folder) if folder else None)
 
 
-def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str) -> Table:
+def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Identities) -> Table:
     from rich.table import Table
+
+    from ..sampler.schedules import label
 
     table = Table(title="Plan", show_header=False, title_justify="left")
     turns = unit if sampler.cross == "homogeneous" else "rows"
     left_out = sampler.left_out
     shown = ", ".join(left_out[:8]) + (f" and {len(left_out) - 8:,} more" if len(left_out) > 8 else "")
-    for label, value in (
+    for name, value in (
         ("batches drawn", f"{found.batches:,} of {sampler.batch_size} rows"),
-        ("batches of an epoch", f"{len(sampler):,}"),
+        ("batches of an epoch", f"{sampler.global_batches:,}"),
+        ("ratio asked for", label(sampler.mono_ratio)),
         (f"monolingual {unit}", f"{found.by_kind['monolingual']:,}"),
         (f"cross-lingual {unit}", f"{found.by_kind['cross-lingual']:,}"),
         ("drift from the ratio", f"at most {found.drift:.2f} {unit} ({sampler.mixing})"),
@@ -100,14 +105,16 @@ def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str) -> Table
         ("a language pair from its share", f"at most {found.stratum_drift:.2f} {turns}"),
         ("different pairs drawn", f"{found.pairs:,} of {found.available:,}"),
         ("duplicates in a batch", f"{found.duplicates:,}"),
-        *((f"same {name} in a batch (guard off)", f"{n:,}") for name, n in found.unguarded.items()),
+        *((f"same {one} in a batch (guard off)", f"{n:,}") for one, n in found.unguarded.items()),
         ("rows not placed", f"{found.not_placed:,}"),
+        *((f"{side} ({', '.join(same.rules)})", text) for side, text in same.sides().items()),
+        *((("hard negatives", str(sampler.negatives)),) if sampler.negatives is not None else ()),
         *(("too frequent", text) for text in found.frequent[:5]),
         ("without pairs, left out", shown or "none"),
         ("seed", f"{sampler.seed}"),
         ("digest", found.digest),
     ):
-        table.add_row(label, value)
+        table.add_row(name, value)
     return table
 
 
@@ -169,7 +176,7 @@ def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
 
     plan = {
         "batch_size": sampler.batch_size,
-        "batches_per_epoch": len(sampler),
+        "batches_per_epoch": sampler.global_batches,
         "mixing": sampler.mixing,
         "unit": sampler.unit,
         "cross": sampler.cross,

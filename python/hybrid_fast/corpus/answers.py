@@ -38,15 +38,15 @@ def answers_of_groups(
         holding: int64 [m], group of each cell with a passage.
         identity: int64 [m], its passage identity.
     """
-    asked_in, asks = _distinct(asking, question)
-    held_in, holds = _distinct(holding, identity)
+    asked_in, asks = distinct(asking, question)
+    held_in, holds = distinct(holding, identity)
     start = np.searchsorted(held_in, asked_in, "left")
     counts = np.searchsorted(held_in, asked_in, "right") - start
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(asks, counts), holds[np.repeat(start, counts) + within]
 
 
-def _distinct(group: Int64s, value: Int64s) -> tuple[Int64s, Int64s]:
+def distinct(group: Int64s, value: Int64s) -> tuple[Int64s, Int64s]:
     """Return the different (group, value), by group."""
     order = np.lexsort((value, group))
     group, value = group[order], value[order]

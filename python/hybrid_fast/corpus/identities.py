@@ -33,7 +33,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._core import near_duplicate_clusters
 from ..errors import InvalidArgument, InvalidShape
-from .corpus import Corpus
+from .answers import distinct
+from .corpus import Cells, Corpus
 from .folding import folded
 from .joining import joined_groups, text_numbers
 from .near_duplicates import GRAM
@@ -58,24 +59,37 @@ class Identities:
         similarity: from which passages are near-duplicates.
         passage: int64 [cells], equal for cells whose passages must not meet in a batch.
         query: int64 [cells], equal for cells that ask the same question.
-        passage_sizes: how many passage identities join how many groups (1: a passage of its own).
-        query_sizes: likewise for questions.
+        cells: the cells.
     """
 
     rules: tuple[Rule, ...]
     similarity: float
     passage: Int64s
     query: Int64s
-    passage_sizes: dict[int, int]
-    query_sizes: dict[int, int]
+    cells: Cells
+
+    @property
+    def passage_sizes(self) -> dict[int, int]:
+        """How many passage identities join how many groups (1: a passage of its own)."""
+        return joined_sizes(self.cells.group, self.passage, self.cells.passage >= 0)
+
+    @property
+    def query_sizes(self) -> dict[int, int]:
+        """How many query identities join how many groups."""
+        return joined_sizes(self.cells.group, self.query, self.cells.query >= 0)
+
+    def sides(self) -> dict[str, str]:
+        """Return for passages and for questions how many groups were joined, in words."""
+        said = {}
+        for side, sizes in (("passages", self.passage_sizes), ("questions", self.query_sizes)):
+            groups = sum(size * count for size, count in sizes.items())
+            most = max(sizes, default=0)
+            said[side] = f"{sum(sizes.values()):,} identities of {groups:,} groups, at most {most:,} joined"
+        return said
 
     def __str__(self) -> str:
-        """Say how many groups were joined, and into how large ones."""
-        return "; ".join(
-            f"{sum(sizes.values()):,} {side} of {sum(size * count for size, count in sizes.items()):,} "
-            f"groups, at most {max(sizes, default=0):,} joined"
-            for side, sizes in (("passages", self.passage_sizes), ("questions", self.query_sizes))
-        )
+        """Say it in one line."""
+        return "; ".join(f"{side}: {text}" for side, text in self.sides().items())
 
 
 def identities(
@@ -167,8 +181,7 @@ def corpus_identities(
         similarity=similarity,
         passage=passage,
         query=query,
-        passage_sizes=joined_sizes(cells.group, passage, cells.passage >= 0),
-        query_sizes=joined_sizes(cells.group, query, cells.query >= 0),
+        cells=cells,
     )
 
 
@@ -215,8 +228,8 @@ def _of_class(place: Int64s, identity: Int64s, count: int) -> Int64s:
 
 def joined_sizes(group: Int64s, identity: Int64s, held: NDArray[np.bool_]) -> dict[int, int]:
     """Return how many identities join how many groups, counted over the cells that are held."""
-    pairs = np.unique(np.stack([identity[held], group[held]]), axis=1)
-    sizes, counts = np.unique(np.unique(pairs[0], return_counts=True)[1], return_counts=True)
+    _, joined = distinct(group[held], identity[held])
+    sizes, counts = np.unique(np.unique(joined, return_counts=True)[1], return_counts=True)
     return dict(zip(sizes.tolist(), counts.tolist(), strict=True))
 
 

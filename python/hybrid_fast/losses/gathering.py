@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import distributed
 from torch.nn import functional as F
@@ -22,8 +24,6 @@ def gathered(embeddings: torch.Tensor) -> torch.Tensor:
     Args:
         embeddings: float tensor [own rows, d]; processes may have different numbers of rows, and none.
     """
-    from torch.distributed.nn.functional import all_gather
-
     counts = torch.zeros(processes(), dtype=torch.int64, device=embeddings.device)
     counts[distributed.get_rank()] = len(embeddings)
     distributed.all_reduce(counts)
@@ -32,5 +32,21 @@ def gathered(embeddings: torch.Tensor) -> torch.Tensor:
     if not padded.requires_grad and torch.is_grad_enabled():
         # Going back is a joint step of all processes, also of one without rows.
         padded.requires_grad_()
-    parts = all_gather(padded)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+    rows: torch.Tensor = _Gather.apply(padded)
+    return torch.cat([part[:size] for part, size in zip(rows.chunk(len(sizes)), sizes, strict=True)])
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of equal number from every process; back, the sum of all gradients to one's own."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: torch.Tensor) -> torch.Tensor:
+        parts = [torch.empty_like(rows) for _ in range(processes())]
+        distributed.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total.chunk(processes())[distributed.get_rank()]

@@ -75,6 +75,16 @@ class Negatives:
             digest.update(np.ascontiguousarray(self.lists.languages, "<i2").tobytes())
         self.fingerprint = digest.hexdigest()
 
+    def __str__(self) -> str:
+        """Say how many there are, and how many were left out."""
+        queries = int((np.diff(self.lists.indptr) > 0).sum())
+        said = f"{len(self.lists.passages):,} passages for {queries:,} queries"
+        if self.known_positives:
+            said += f"; {self.known_positives:,} left out that answer their query"
+        if self.ambiguous:
+            said += f"; {self.ambiguous:,} left out that have several identities"
+        return said
+
     def take(self, columns: Mapping[str, Any], width: int) -> Int64s:
         """Return the negatives of whole batches.
 

@@ -31,8 +31,8 @@ class Simulation:
         mono_ratio: α that was asked for; under a schedule its mean.
         by_kind: batches of each kind, ``monolingual`` and ``cross-lingual`` (rows, when rows are drawn
             by kind).
-        drift: the greatest distance between the monolingual count and α·n over every prefix of n
-            batches (rows) of an epoch.
+        drift: the greatest distance between the monolingual count and α·n (∫α where it
+            changes) over every prefix of n batches (rows) of an epoch.
         language_drift: the greatest distance of a language's count from its share of the monolingual
             batches (rows), over every prefix of an epoch.
         stratum_drift: the same for language pairs and the cross-lingual batches (rows, where rows of
@@ -43,7 +43,8 @@ class Simulation:
         strata: int64 [query language, passage language], rows drawn of each.
         exposure: the ledger: rows, groups and passes by language, language pair and side.
         mix: the monolingual share over time.
-        duplicates: rows that share a guarded identity with an earlier row of their batch; 0.
+        duplicates: rows that share a guarded identity with an earlier row of their batch (of the batches
+            that are guarded together); 0.
         unguarded: the same for identities whose guard is switched off, by name.
         coverage: share of the query cells of each drawn language that came at least once.
         pairs: different pairs drawn.
@@ -126,7 +127,8 @@ def simulate(
 
     Args:
         sampler: left as it is; its position plays no part.
-        batches: how many batches; default: the whole epoch. More than an epoch goes on with the next.
+        batches: how many batches, of all ranks; default: the whole epoch. More than an epoch goes on with
+            the next.
         threads: how many threads; default: ``HYBRID_FAST_THREADS`` or all cores. Changes no number.
         progress: called with (batches done, batches).
 
@@ -198,15 +200,8 @@ def _counts(
 ) -> dict[str, Any]:
     threads = None if threads is None else whole("threads", threads, 1, 2**16)
     try:
-        return audit_plan(
-            sampler.plan_of(epoch + batches // sampler.global_batches),
-            epoch,
-            batches,
-            _MARKS,
-            guard_window=sampler.guard_window,
-            threads=threads,
-            progress=progress,
-        )
+        plan = sampler.plan_of(epoch + max(batches - 1, 0) // sampler.global_batches)
+        return audit_plan(plan, epoch, batches, _MARKS, threads=threads, progress=progress)
     except InfeasiblePlan as error:
         raise InfeasiblePlan(named(str(error), sampler.index.languages)) from None
 

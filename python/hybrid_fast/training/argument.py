@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from ..pairs import PairIndex
 from ..sampler import HybridBatchSampler
 from .rows import RowColumns, index_of_rows
 from .slices import RankSlices
+
+TAKEN = {"index", "batch_size", "scope", "rank", "world_size", "guard_window", "hard_negatives"}
+"""Arguments of the sampler that the trainer decides; negatives are columns of the data set."""
 
 
 class RowBatches(DefaultBatchSampler):
@@ -105,6 +109,8 @@ def batch_sampler_for(
     The trainer's seed and batch size are taken. On several processes a global batch of
     ``per_device_train_batch_size`` × processes is guarded and sliced: add
     ``gather_across_devices=True`` to the loss, and :class:`EpochCallback` to go on from checkpoints.
+    The trainer asks for batches of its ``eval_dataset`` in the same way: it needs the same columns.
+
     In a ``DatasetDict`` each data set has batches of its own, and processes draw their slices
     apart; concatenate the data sets to mix and guard them together.
 
@@ -123,6 +129,11 @@ def batch_sampler_for(
     """
     if index is not None and not isinstance(index, PairIndex):
         raise TypeError(f"index is {type(index).__name__}, expected a PairIndex, or columns by name")
+    known = inspect.signature(HybridBatchSampler).parameters.keys() - TAKEN
+    if unknown := sorted(settings.keys() - known):
+        raise TypeError(
+            f"batch_sampler_for takes no {unknown[0]!r}; its settings are {', '.join(sorted(known))}"
+        )
     columns = RowColumns(
         query=query,
         passage=passage,

@@ -8,7 +8,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sentence_transformers import SentenceTransformer
 
@@ -29,7 +29,7 @@ from .processes import Processes
 from .records import append_rows, keep_until, read_rows
 from .schedule import evaluation_steps
 from .seeds import random_state_kept, reproducible, seed_everything
-from .steering import Adjustable, Steering, check_controller
+from .steering import Steering, check_controller
 from .trainer import HybridTrainer
 
 Evaluate = Callable[[SentenceTransformer, int], Sequence[Mapping[str, Any]]]
@@ -161,8 +161,7 @@ class _Run:
     def train(self, model: SentenceTransformer, texts: PairTexts, sampler: HybridBatchSampler) -> None:
         """Train from the last checkpoint, or from the start."""
         if self.config.sampler.controller is not None:
-            steered = cast(Adjustable, sampler)
-            self.steering = Steering(self.config, self.config.sampler.controller, steered, self.folder)
+            self.steering = Steering(self.config, self.config.sampler.controller, sampler, self.folder)
         batches = TrainingBatches(sampler, self.config.steps, self.steering)
         checkpoint = self.processes.from_first(lambda: latest(self.checkpoints))
         if checkpoint is not None:

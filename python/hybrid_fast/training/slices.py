@@ -22,13 +22,19 @@ class RankSlices:
         world_size: how many ranks there are; must divide the batch size.
 
     Raises:
-        InvalidArgument: a sampler that is sliced already, or a batch the ranks cannot share equally.
+        InvalidArgument: a sampler that is sliced already or of scope ``rank``, or a batch that the
+            ranks cannot share equally.
     """
 
     drop_last = True
     """All slices are full: accelerate has nothing to fill up."""
 
     def __init__(self, sampler: HybridBatchSampler, world_size: int) -> None:
+        if sampler.scope != "step":
+            raise InvalidArgument(
+                f"the sampler has scope={sampler.scope!r}, whose ranks take whole batches; "
+                "give each rank its own, and leave its loader out of accelerator.prepare"
+            )
         if sampler.world_size != 1:
             raise InvalidArgument(
                 f"the sampler is a rank's own (world_size={sampler.world_size}), and would be sliced twice; "

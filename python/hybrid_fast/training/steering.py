@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..config import ControllerConfig, TrainConfig
 from ..errors import ConfigError
+from ..sampler import HybridBatchSampler
 from ..sampler.controller import GainController
 from .records import append_rows, keep_until
 
@@ -16,18 +17,11 @@ RECORD = "controller.jsonl"
 """One line an evaluation: step, held-out quality of both kinds, share of the batches to come."""
 
 
-class Adjustable(Protocol):
-    """A sampler whose share of monolingual batches can be set while it hands out batches."""
-
-    def set_mono_ratio(self, alpha: float) -> None:
-        """Set the share of the batches not yet handed out."""
-
-
 class Steering:
     """Feeds the evaluations of a run to its controller, and the controller's share to its sampler."""
 
     def __init__(
-        self, config: TrainConfig, controller: ControllerConfig, sampler: Adjustable, folder: Path
+        self, config: TrainConfig, controller: ControllerConfig, sampler: HybridBatchSampler, folder: Path
     ) -> None:
         self.name = controller.evaluation or config.evaluations[0].name
         self.measure = controller.measure

@@ -26,23 +26,17 @@ pub(crate) fn language_sizes(py: Python<'_>, index: &PairIndex) -> (Vec<u64>, Ve
 
 /// Counts of `batches` batches from the start of an epoch on.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "one argument a choice")]
-#[pyo3(signature = (plan, epoch, batches, marks, guard_window=1, threads=None, progress=None))]
+#[pyo3(signature = (plan, epoch, batches, marks, threads=None, progress=None))]
 pub(crate) fn audit_plan<'py>(
     py: Python<'py>,
     plan: &Plan,
     epoch: u64,
     batches: u64,
     marks: usize,
-    guard_window: usize,
     threads: Option<usize>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let options = Options {
-        threads,
-        marks,
-        guard_window,
-    };
+    let options = Options { threads, marks };
     let found = enter(py, progress, |tick| {
         audit(&plan.inner, epoch, batches, options, &|done, total| {
             tick(done, total)

@@ -27,7 +27,7 @@ pub(super) struct Counting<'a> {
 }
 
 impl<'a> Counting<'a> {
-    pub(super) fn new(plan: &'a Plan, window: usize, part_bits: u32) -> Self {
+    pub(super) fn new(plan: &'a Plan, part_bits: u32) -> Self {
         let index = plan.index();
         let mut shares = vec![0.0; index.languages() * index.languages()];
         for one in plan.shares() {
@@ -37,7 +37,7 @@ impl<'a> Counting<'a> {
         Self {
             index,
             size: config.batch_size,
-            window,
+            window: config.guard_window as usize,
             unit: config.unit,
             homogeneous: config.cross == Cross::Homogeneous,
             shares,
@@ -48,6 +48,11 @@ impl<'a> Counting<'a> {
     /// Share of each stratum among those of its kind, row by row of query languages.
     pub(super) fn shares(&self) -> &[f64] {
         &self.shares
+    }
+
+    /// Consecutive batches that are guarded together.
+    pub(super) fn window(&self) -> usize {
+        self.window
     }
 
     fn parts(&self) -> usize {

@@ -1,6 +1,6 @@
 //! How far the count of monolingual batches is from what was asked, and the mix over time.
 
-use crate::ratio::Ratio;
+use crate::ratio::{ONE, Ratio};
 
 /// Where the mix stood after a number of batches (rows, when rows are drawn by kind).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,98 +9,110 @@ pub struct Mark {
     pub at: u64,
     /// Monolingual ones among them.
     pub monolingual: u64,
-    /// How many were asked for.
+    /// How many were asked for: the sum of α over them.
     pub asked: f64,
 }
 
-/// Follows the mix from the start of an epoch to the end of the last one.
+/// Follows the mix from the start of an epoch to the end of the last one; all sums are exact.
 #[derive(Debug)]
 pub(super) struct Drift {
-    /// α over slots.
     ratio: Ratio,
-    /// First slot of the epoch, over all epochs.
+    /// Slots of an epoch.
+    length: u64,
+    /// First slot of the run, counted over all epochs.
     first: u64,
-    units: u64,
+    /// Slots of the run.
+    slots: u64,
     wanted: usize,
     marks: Vec<Mark>,
-    /// Counts of the epochs before this one.
-    before: Mark,
-    /// Counts of this epoch.
-    slots: u64,
+    /// Slots so far.
+    at: u64,
     monolingual: u64,
-    most: f64,
+    /// First slot of this epoch, its slots so far and the monolingual ones among them.
+    epoch: (u64, u64, u64),
+    /// α in fixed point if it stays the same over this epoch.
+    constant: Option<u64>,
+    /// The greatest distance, in fixed point.
+    most: u128,
 }
 
 impl Drift {
-    /// Follows `units` slots at `ratio` over slots, leaving about `wanted` marks and one at the start.
-    pub(super) fn new(ratio: Ratio, units: u64, wanted: usize) -> Self {
-        let before = Mark {
-            at: 0,
-            monolingual: 0,
-            asked: 0.0,
-        };
+    /// Follows `slots` slots from the start of epoch `epoch` of `length` slots, with about `wanted` marks
+    /// and one at the start.
+    pub(super) fn new(ratio: Ratio, length: u64, epoch: u64, slots: u64, wanted: usize) -> Self {
         Self {
             ratio,
-            first: 0,
-            units,
-            wanted: wanted.min(units as usize).max(1),
-            marks: vec![before],
-            before,
-            slots: 0,
+            length,
+            first: epoch * length,
+            slots,
+            wanted: wanted.min(slots as usize).max(1),
+            marks: vec![Mark {
+                at: 0,
+                monolingual: 0,
+                asked: 0.0,
+            }],
+            at: 0,
             monolingual: 0,
-            most: 0.0,
+            epoch: (0, 0, 0),
+            constant: None,
+            most: 0,
         }
     }
 
-    /// Starts an epoch whose first slot is `first` of all times.
-    pub(super) fn start_epoch(&mut self, first: u64) {
-        self.before = self.now();
-        self.first = first;
-        (self.slots, self.monolingual) = (0, 0);
+    pub(super) fn start_epoch(&mut self) {
+        let first = self.first + self.at;
+        self.epoch = (first, 0, 0);
+        self.constant = self.ratio.constant_over(first, self.length);
     }
 
+    /// Goes on with the kinds of some slots of this epoch.
     pub(super) fn add(&mut self, kinds: &[bool]) {
         let mut rest = kinds;
         while !rest.is_empty() {
-            let here = (self.next_mark() - self.before.at - self.slots).min(rest.len() as u64);
+            let here = (self.next_mark() - self.at).min(rest.len() as u64);
             let (run, later) = rest.split_at(here as usize);
-            for &mono in run {
-                self.slots += 1;
-                self.monolingual += u64::from(mono);
-                let asked = self.asked(self.slots);
-                self.most = self.most.max((self.monolingual as f64 - asked).abs());
-            }
-            if self.before.at + self.slots == self.next_mark() {
-                self.marks.push(self.now());
+            self.follow(run);
+            if self.at == self.next_mark() {
+                self.marks.push(Mark {
+                    at: self.at,
+                    monolingual: self.monolingual,
+                    asked: self.ratio.sum(self.first..self.first + self.at),
+                });
             }
             rest = later;
         }
     }
 
-    /// Monolingual slots asked for among the first `slots` of an epoch.
-    fn asked(&self, slots: u64) -> f64 {
-        self.ratio.sum(self.first..self.first + slots)
-    }
-
-    fn now(&self) -> Mark {
-        Mark {
-            at: self.before.at + self.slots,
-            monolingual: self.before.monolingual + self.monolingual,
-            asked: self.before.asked + self.asked(self.slots),
+    fn follow(&mut self, kinds: &[bool]) {
+        let (first, mut slots, mut monolingual) = self.epoch;
+        let start = self.ratio.before(first);
+        for &mono in kinds {
+            slots += 1;
+            monolingual += u64::from(mono);
+            let asked = match self.constant {
+                Some(share) => u128::from(share) * u128::from(slots),
+                None => self.ratio.before(first + slots) - start,
+            };
+            self.most = self
+                .most
+                .max((u128::from(monolingual) * ONE).abs_diff(asked));
         }
+        self.at += slots - self.epoch.1;
+        self.monolingual += monolingual - self.epoch.2;
+        self.epoch = (first, slots, monolingual);
     }
 
     fn next_mark(&self) -> u64 {
         let number = self.marks.len().min(self.wanted) as u128;
-        (u128::from(self.units) * number / self.wanted as u128) as u64
+        (u128::from(self.slots) * number / self.wanted as u128) as u64
     }
 
     pub(super) fn monolingual(&self) -> u64 {
-        self.before.monolingual + self.monolingual
+        self.monolingual
     }
 
     pub(super) fn most(&self) -> f64 {
-        self.most
+        self.most as f64 / ONE as f64
     }
 
     pub(super) fn marks(self) -> Vec<Mark> {

@@ -25,10 +25,10 @@ use drift::Drift;
 pub use drift::Mark;
 
 /// Rows counted by one thread at a time, about.
-const CHUNK_ROWS: usize = 1 << 16;
+const CHUNK_ROWS: usize = 1 << 14;
 
 /// Chunks of each thread between two foldings.
-const CHUNKS_A_THREAD: usize = 8;
+const CHUNKS_A_THREAD: usize = 32;
 
 /// Elementary steps of a row, about.
 const STEPS_A_ROW: u64 = 16;
@@ -40,8 +40,6 @@ pub struct Options {
     pub threads: Option<usize>,
     /// How many marks of the mix over time to keep, beside the one at the start.
     pub marks: usize,
-    /// Consecutive batches within which no identity may come twice.
-    pub guard_window: usize,
 }
 
 impl Default for Options {
@@ -49,7 +47,6 @@ impl Default for Options {
         Self {
             threads: None,
             marks: 100,
-            guard_window: 1,
         }
     }
 }
@@ -132,7 +129,7 @@ pub struct Audit {
 /// ```
 ///
 /// # Errors
-/// `InvalidArgument` for 0 threads or a guard window of 0, `Interrupted` if `tick` says so, and what
+/// `InvalidArgument` for 0 threads, `Interrupted` if `tick` says so, and what
 /// [`Epoch::batches`](crate::epoch::Epoch::batches) returns.
 pub fn audit(
     plan: &Arc<Plan>,
@@ -141,37 +138,31 @@ pub fn audit(
     options: Options,
     tick: &dyn Fn(usize, usize) -> bool,
 ) -> Result<Audit> {
-    if options.guard_window == 0 {
-        return Err(Error::InvalidArgument(
-            "guard_window is 0, expected 1 or more".into(),
-        ));
-    }
     let size = plan.config().batch_size;
     let threads = Threads::new(options.threads, batches * size as u64 * STEPS_A_ROW)?;
     let index = plan.index();
     let languages = index.languages();
     let mut coverage = Coverage::new(index);
-    let counting = Counting::new(plan, options.guard_window, coverage.part_bits());
-    let units = match plan.config().unit {
-        Unit::Batch => batches,
-        Unit::Row => batches * size as u64,
-    };
+    let counting = Counting::new(plan, coverage.part_bits());
     let (ratio, slots) = match plan.config().unit {
-        Unit::Batch => (plan.config().ratio.clone(), plan.len()),
-        Unit::Row => {
-            let ratio = plan.config().ratio.over_rows(size as u64)?;
-            (ratio, plan.len() * size as u64)
-        }
+        Unit::Batch => (plan.config().ratio.clone(), 1),
+        Unit::Row => (plan.config().ratio.over_rows(size as u64)?, size as u64),
     };
-    let mut drift = Drift::new(ratio, units, options.marks);
+    let mut drift = Drift::new(
+        ratio,
+        plan.len() * slots,
+        epoch,
+        batches * slots,
+        options.marks,
+    );
     let mut deviation = Deviation::new(counting.shares());
     let mut strata = vec![0; languages * languages];
     let (mut repeated, mut substitutes) = ([0; 3], 0);
     let mut digest = Xxh3::new();
-    let window = options.guard_window;
+    let window = counting.window();
     let step = (CHUNK_ROWS / size).max(1).next_multiple_of(window) as u64;
     let mut current = (epoch, Arc::new(plan.epoch(epoch)?));
-    let (mut number, mut planned) = (epoch, 0);
+    let mut planned = 0;
     while planned < batches {
         let mut wave = Vec::new();
         let begun = planned;
@@ -200,8 +191,7 @@ pub fn audit(
             let first = chunk.is_first();
             let counted = chunk.counted()?;
             if first {
-                drift.start_epoch(number * slots);
-                number += 1;
+                drift.start_epoch();
                 deviation.start_epoch();
             }
             drift.add(&counted.is_mono);
