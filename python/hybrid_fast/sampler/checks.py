@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,21 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
     return number
 
 
+def choice(name: str, value: Any, known: Sequence[str]) -> str:
+    """Return one of some names, or say which there are."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}, expected one of {', '.join(known)}")
+    if value not in known:
+        raise InvalidArgument(f"{name} is {value!r}, expected one of {', '.join(known)}")
+    return value
+
+
 def ratio(name: str, value: Any) -> float:
     """Return a number from 0 to 1, or say what is wrong with it."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} is {value!r}, expected a number") from None
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} is {value!r}, expected a number from 0 to 1") from None
     if not 0.0 <= number <= 1.0:
         raise InvalidArgument(f"{name} is {number}, expected a number from 0 to 1")
     return number
@@ -40,10 +49,10 @@ def ratio(name: str, value: Any) -> float:
 
 def guard_names(guard: Sequence[str]) -> tuple[str, ...]:
     """Return the names of guards, each once and in the order of :data:`GUARDS`."""
-    if isinstance(guard, str) or guard is None:
+    if not isinstance(guard, Sequence | Set) or isinstance(guard, str):
         raise TypeError(f"guard is {guard!r}, expected a list of names from {', '.join(GUARDS)}")
     names = tuple(guard)
     for name in names:
-        if name not in GUARDS:
+        if not isinstance(name, str) or name not in GUARDS:
             raise InvalidArgument(f"guard names {name!r}, expected names from {', '.join(GUARDS)}")
     return tuple(name for name in GUARDS if name in names)

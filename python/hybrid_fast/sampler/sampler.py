@@ -23,7 +23,7 @@ from ..errors import InfeasiblePlan, InvalidArgument, StateMismatch
 from ..pairs import PairIndex
 from ..progress import Progress
 from .batch import Batch
-from .checks import GUARDS, guard_names, ratio, whole
+from .checks import GUARDS, choice, guard_names, ratio, whole
 from .exposure_matching import ExposureMatched
 from .naming import frequent_text, named
 from .negatives import NegativeLanguage, Negatives, PairWithNegatives
@@ -111,17 +111,15 @@ class HybridBatchSampler:
     ) -> None:
         if not isinstance(index, PairIndex):
             raise TypeError(f"index is {type(index).__name__}, expected a PairIndex")
-        if scope not in ("step", "rank"):
-            raise InvalidArgument(f'scope is {scope!r}, expected "step" or "rank"')
         self.index = index
         self.batch_size = whole("batch_size", batch_size, 1, 2**32 - 2)
         self.mono_ratio = parse_mono_ratio(mono_ratio)
-        self.mixing = mixing
-        self.unit = unit
-        self.cross = cross
+        self.mixing = choice("mixing", mixing, ("exact", "coupled", "bernoulli"))
+        self.unit = choice("unit", unit, ("batch", "row"))
+        self.cross = choice("cross", cross, ("mixed", "homogeneous"))
         self.guard = guard_names(guard)
         self.seed = whole("seed", seed, 0, 2**64 - 1)
-        self.scope = scope
+        self.scope = choice("scope", scope, ("step", "rank"))
         self.world_size = whole("world_size", world_size, 1, 2**32)
         self.rank = whole("rank", rank, 0, self.world_size - 1)
         self.guard_window = self._window(guard_window)

@@ -71,7 +71,7 @@ def resolve_weights(
         return Weights(each=_explicit(index, meant))
     try:
         return Weights(exponent=float(meant))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"language_weights is {given!r}, expected {FORMS}") from None
 
 
@@ -122,9 +122,9 @@ def _explicit(index: PairIndex, given: Mapping[str, float] | Sequence[float]) ->
             raise InvalidArgument(
                 f"language_weights has no weight for {', '.join(missing)}; give 0 to leave a language out"
             )
-        weights = [float(given[name]) for name in index.languages]
+        weights = [_weight(given[name]) for name in index.languages]
     else:
-        weights = [float(weight) for weight in given]
+        weights = [_weight(weight) for weight in np.ravel(given).tolist()]
         if len(weights) != len(index.languages):
             raise InvalidArgument(
                 f"language_weights has {len(weights)} weights, expected one for each of "
@@ -134,3 +134,10 @@ def _explicit(index: PairIndex, given: Mapping[str, float] | Sequence[float]) ->
         if not (np.isfinite(weight) and weight >= 0):
             raise InvalidArgument(f"the weight of {name} is {weight}, expected 0 or more")
     return weights
+
+
+def _weight(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]  # what is no number is told
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"language_weights holds {value!r}, expected numbers of 0 or more") from None

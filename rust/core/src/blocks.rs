@@ -1,8 +1,9 @@
 //! Blocks: consecutive batches whose rows are drawn and guarded together.
 
+use crate::colouring::coloured;
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
-use crate::pairs::Pair;
+use crate::pairs::{Key, Pair};
 use crate::permutation::{Permutation, key, mix};
 use crate::screening::Board;
 use crate::streams::{Stream, Streams};
@@ -146,7 +147,36 @@ impl Layout {
                 substituted: Vec::new(),
             });
         }
+        if candidates.classes.len() == 1
+            && let Some(block) = self.perfect(&candidates, drawn.len() / self.guarded_rows(), seed)
+        {
+            return Ok(block);
+        }
         self.packed(&candidates, &drawn, seed)
+    }
+
+    /// A block of one stratum without any identity twice in a batch, where there is one.
+    fn perfect(&self, drawn: &Candidates, batches: usize, seed: u64) -> Option<Block> {
+        let [_, query, passage] = self.config.guard.switches();
+        let keys = |kind: Key, on: bool| {
+            let mut keys = Vec::with_capacity(drawn.pairs.len());
+            if on {
+                self.index.keys_into(kind, &drawn.pairs, &mut keys);
+            } else {
+                keys.extend(0..drawn.pairs.len() as u32);
+            }
+            keys
+        };
+        let (queries, passages) = (keys(Key::Query, query), keys(Key::Passage, passage));
+        let rows = coloured([&queries, &passages], batches, self.guarded_rows(), seed)?;
+        Some(Block {
+            pairs: rows
+                .into_iter()
+                .flatten()
+                .map(|row| drawn.pairs[row as usize])
+                .collect(),
+            substituted: Vec::new(),
+        })
     }
 
     /// Rearranges the whole block, for data in which identities meet often.

@@ -105,6 +105,8 @@ pub(crate) struct Layout {
     pub(crate) cross: Option<Lane>,
     /// Batches of a block whose rows come from several strata.
     pub(crate) block_batches: u64,
+    /// Epochs whose first blocks are tried before a plan is accepted.
+    pub(crate) tried_epochs: u64,
     pub(crate) frequent: Vec<Frequent>,
     pub(crate) len: u64,
 }

@@ -7,7 +7,7 @@
 //!
 //! Data flows one way. Which rows make a batch: `pairs`, `permutation` → `ratio` → `mixture` (kinds) and `turns`
 //! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length`
-//! → `shaping` (checks the data, decides passes and blocks) → `screening` → `blocks` (rows drawn and guarded) →
+//! → `shaping` (checks the data, decides passes and blocks) → `screening`, `colouring` → `blocks` (rows drawn and guarded) →
 //! `epoch` → `plan` → `audit`. Beside them: `near_duplicates` (which passages count as one), `negatives` (hard
 //! negatives of a batch).
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
@@ -15,6 +15,7 @@
 
 pub mod audit;
 mod blocks;
+mod colouring;
 mod configuration;
 pub mod epoch;
 pub mod epoch_length;

@@ -85,7 +85,9 @@ impl Plan {
         let plan = Arc::new(Self {
             layout: Arc::new(Layout::new(index, config)?),
         });
-        plan.epoch(0)?.probe()?;
+        for epoch in 0..plan.layout.tried_epochs {
+            plan.epoch(epoch)?.probe()?;
+        }
         Ok(plan)
     }
 

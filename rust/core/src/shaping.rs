@@ -17,6 +17,10 @@ const BLOCK_ROWS: u64 = 8192;
 /// Batches of a block, at least.
 const BLOCK_BATCHES: u64 = 64;
 
+/// Below so many groups a row of a batch, strata that share their few groups may not find a row for every
+/// slot: more is tried before a plan is accepted.
+const CROWDED: u64 = 8;
+
 impl Layout {
     /// Divides the index as the configuration asks, or says why it cannot be.
     pub(crate) fn new(index: Arc<PairIndex>, config: Config) -> Result<Self> {
@@ -50,6 +54,7 @@ impl Layout {
             monolingual: None,
             cross: None,
             block_batches: 0,
+            tried_epochs: 1,
             frequent: Vec::new(),
             len: 0,
         };
@@ -151,6 +156,9 @@ impl Layout {
                 "{what} have {groups} groups, fewer than {rows} = {size}; take smaller batches or \
                  more data"
             )));
+        }
+        if groups < CROWDED * size {
+            self.tried_epochs = 8;
         }
         self.thin(&mixed);
         self.block_batches = self.mixed_block_batches(&mixed);
