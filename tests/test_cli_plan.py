@@ -70,6 +70,19 @@ def test_weights_on_the_command_line(capsys):
         assert run(capsys, *arguments, "--sampler.language-weights", weights)[0] == 0
 
 
+def test_a_schedule_on_the_command_line_and_in_a_file(capsys, tmp_path):
+    arguments = ("--source", "demo", "--sampler.batch-size", "8", "--batches", "40")
+    code, given, _ = run(capsys, *arguments, "--sampler.mono-ratio", "linear:1..0:40")
+    assert code == 0
+    assert "linear:1..0:40" in given
+    file = tmp_path / "run.toml"
+    file.write_text('[sampler]\nmono_ratio = "linear:1..0:40"\nbatch_size = 8\n[[sources]]\nname = "demo"\n')
+    code, read, _ = run(capsys, "--config", str(file), "--batches", "40")
+    assert code == 0
+    assert read == given
+    assert "monolingual batches" in given
+
+
 def falling(batches=6000):
     """A mix that falls from all monolingual to none, drawn batch by batch."""
     rng = np.random.default_rng(1)
@@ -126,6 +139,8 @@ def test_a_mix_of_few_batches():
         (["--source", "nothing"], "nothing"),
         (["--source", "demo", "--sampler.batch-size", "100000"], "batch_size = 100000"),
         (["--source", "demo", "--sampler.mono-ratio", "2"], "between 0 and 1"),
+        (["--source", "demo", "--sampler.mono-ratio", "steep:1..0"], "mono_ratio is 'steep:1..0'"),
+        (["--source", "demo", "--sampler.language-weights", "capped"], "language_weights is 'capped'"),
         (["--source", "demo", "--hold-out", "klingon"], "klingon"),
         (["--source", "demo", "--batches", "0"], "batches is 0"),
     ],

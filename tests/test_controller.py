@@ -244,3 +244,23 @@ def test_a_controlled_training_records_its_plan_and_goes_on_after_an_interruptio
         assert (stopped / name).read_text() == (straight / name).read_text()
     losses = [[row["loss"] for row in read_rows(folder / "train.jsonl")] for folder in (straight, stopped)]
     assert losses[0] == losses[1]
+
+
+def test_schedules_in_a_configuration():
+    text = from_mapping(TrainConfig, {"sampler": {"mono_ratio": "linear:0.2..0.8"}})
+    assert text.sampler.mono_ratio == "linear:0.2..0.8"
+    assert from_mapping(TrainConfig, {"sampler": {"mono_ratio": 1}}).sampler.mono_ratio == 1.0
+    with pytest.raises(
+        ConfigError, match=r"mono_ratio is 1\.5, expected between 0 and 1 @ TrainConfig\.sampler"
+    ):
+        from_mapping(TrainConfig, {"sampler": {"mono_ratio": 1.5}})
+    index = hf.PairIndex.from_corpus(hf.load_corpus("demo", languages=("en", "de", "sw")))
+    sampler = hf.HybridBatchSampler.from_config(index, text.sampler, seed=1)
+    mono = sampler.batches(0, len(sampler)).is_mono
+    half = len(mono) // 2
+    assert mono[:half].mean() == pytest.approx(0.35, abs=1 / half)
+    assert mono[half:].mean() == pytest.approx(0.65, abs=1 / half)
+    with pytest.raises(InvalidArgument, match="linear"):
+        hf.HybridBatchSampler.from_config(index, replace(text.sampler, mono_ratio="linear:2..3:"), seed=1)
+    with pytest.raises(ConfigError, match="starts from a number"):
+        train(configuration(sampler=replace(configuration().sampler, mono_ratio="linear:0..1")), "nowhere")

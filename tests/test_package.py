@@ -86,3 +86,13 @@ def test_core_errors_are_value_errors() -> None:
 
     for name in errors.__all__:
         assert issubclass(getattr(errors, name), ValueError)
+
+
+def test_no_lazy_name_is_that_of_its_own_module() -> None:
+    # The module would take the name's place as soon as anything imports it.
+    import hybrid_fast.training
+
+    for package in (hybrid_fast, hybrid_fast.training):
+        folder = Path(package.__file__ or "").parent
+        assert [name for name in package._HOME if name == package._HOME[name]] == []
+        assert [name for name in package._HOME if (folder / f"{name}.py").exists()] == []

@@ -16,7 +16,15 @@ import torch
 
 import hybrid_fast as hf
 import tiny_models
-from hybrid_fast.config import EncoderConfig, LossConfig, SamplerConfig, SourceConfig, TrainConfig
+from hybrid_fast.config import (
+    EncoderConfig,
+    LossConfig,
+    SamplerConfig,
+    SourceConfig,
+    TrainConfig,
+    from_mapping,
+    to_mapping,
+)
 from hybrid_fast.corpus import load_sources, write_negatives
 from hybrid_fast.encoder import encode_passages, encode_queries, load_encoder
 from hybrid_fast.errors import ConfigError, RunError
@@ -229,6 +237,11 @@ def test_the_language_of_negatives_can_be_that_of_the_passage(world):
         taken = batch.negatives[:, 0] >= 0
         languages = corpus.passages.languages[batch.negatives[taken, 0]]
         assert np.array_equal(languages, batch.passage_language[taken])
+
+
+def test_a_configuration_keeps_its_file(world):
+    config = configuration(world, identities=("given", "near-duplicate"), negatives_language="passage")
+    assert from_mapping(TrainConfig, json.loads(json.dumps(to_mapping(config)))) == config
 
 
 def test_pairs_without_negatives_are_pairs_of_texts(world):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import cattrs
+from cattrs.v import format_exception
 
 from .errors import ConfigError
 
@@ -113,8 +114,9 @@ class SamplerConfig:
 
     batch_size: int = 32
     """Pairs in one global batch."""
-    mono_ratio: float = 0.5
-    """α: the share of monolingual batches, from 0 (all cross-lingual) to 1 (all monolingual)."""
+    mono_ratio: float | str = 0.5
+    """α: the share of monolingual batches, from 0 (all cross-lingual) to 1 (all monolingual); or its
+    schedule: linear:0.2..0.8, cosine:0.2..0.8:500 (over 500 batches), piecewise:0=0.2,1000=0.5."""
     mixing: Literal["exact", "coupled", "bernoulli"] = "exact"
     """How the kinds alternate: exact share at every prefix, coupled over ratios, or a draw each."""
     unit: Literal["batch", "row"] = "batch"
@@ -143,7 +145,13 @@ class SamplerConfig:
         _require(self.negatives_per_query >= 1, "negatives_per_query", self.negatives_per_query, "1 or more")
         _require(len(self.identities) > 0, "identities", self.identities, "at least one rule")
         _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
-        _require(0.0 <= self.mono_ratio <= 1.0, "mono_ratio", self.mono_ratio, "between 0 and 1")
+        number = isinstance(self.mono_ratio, int | float)
+        _require(
+            not number or 0.0 <= float(self.mono_ratio) <= 1.0,
+            "mono_ratio",
+            self.mono_ratio,
+            "between 0 and 1",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +301,9 @@ def from_mapping(kind: type[T], mapping: dict[str, Any]) -> T:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(Path, lambda value, _: Path(value))
     converter.register_structure_hook(
+        float | str, lambda value, _: value if isinstance(value, str) else float(value)
+    )
+    converter.register_structure_hook(
         str | float | dict[str, float],
         lambda value, _: value if isinstance(value, str | dict) else float(value),
     )
@@ -301,7 +312,12 @@ def from_mapping(kind: type[T], mapping: dict[str, Any]) -> T:
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError("; ".join(cattrs.transform_error(error, path=kind.__name__))) from None
+        wrong = cattrs.transform_error(error, path=kind.__name__, format_exception=_reason)
+        raise ConfigError("; ".join(wrong)) from None
+
+
+def _reason(error: BaseException, kind: type | None) -> str:
+    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
 
 
 def load(kind: type[T], path: Path | str) -> T:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .argument import BatchSamplerFor, batch_sampler_for
-    from .environment import environment
     from .epochs import EpochCallback
     from .loader import StatefulBatches
-    from .pair_dataset import pair_dataset
     from .run import train
     from .schedule import evaluation_steps
     from .slices import RankSlices
+    from .stored_pairs import pair_dataset
+    from .surroundings import environment
 
 _HOME = {
     "BatchSamplerFor": "argument",
@@ -24,9 +24,9 @@ _HOME = {
     "RankSlices": "slices",
     "StatefulBatches": "loader",
     "batch_sampler_for": "argument",
-    "environment": "environment",
+    "environment": "surroundings",
     "evaluation_steps": "schedule",
-    "pair_dataset": "pair_dataset",
+    "pair_dataset": "stored_pairs",
     "train": "run",
 }
 

@@ -14,6 +14,7 @@ from ..corpus import Corpus, normalise_language
 from ..corpus.overlap import overlap
 from ..errors import RunError
 from ..sampler import HybridBatchSampler
+from ..sampler import exposure as ledger
 
 CHUNK = 1024
 """Batches looked at together."""
@@ -133,6 +134,7 @@ def certify(
         "held_out": held_out,
         "batches": {"monolingual": drawn.monolingual, "cross-lingual": drawn.cross_lingual},
         **exposure,
+        "exposure": ledger(sampler, steps * (sampler.global_batches // len(sampler))).to_mapping(),
         "distinct_queries": len(rows["query_rows"]),
         "distinct_passages": len(rows["passage_rows"]),
         "digest": drawn.digest,

@@ -24,12 +24,12 @@ from .card import model_card
 from .certificate import certify
 from .checkpoint import latest
 from .clock import Clock
-from .environment import environment
 from .processes import Processes
 from .records import append_rows, keep_until, read_rows
 from .schedule import evaluation_steps
 from .seeds import random_state_kept, reproducible, seed_everything
 from .steering import Steering, check_controller
+from .surroundings import environment
 from .trainer import HybridTrainer
 
 Evaluate = Callable[[SentenceTransformer, int], Sequence[Mapping[str, Any]]]

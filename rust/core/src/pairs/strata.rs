@@ -213,27 +213,34 @@ impl Strata {
             "row {most} of a stratum of {} rows",
             stratum.rows
         );
+        let from = out.len();
+        out.extend_from_slice(rows);
+        // Loops in this function and not in `extend`, whose code would lack the caller's
+        // instructions.
         match stratum.sets {
-            _ if stratum.prefix => out.extend_from_slice(rows),
-            (None, _) => out.extend_from_slice(rows),
+            _ if stratum.prefix => {}
+            (None, _) => {}
             (Some(set), None) => {
                 let blocks = self.sets[set].as_chunks::<STRIDE>().0;
                 let counts = stratum.counts();
-                out.extend(rows.iter().map(|&row| {
-                    let (block, left) = counts.block(row);
-                    block * BLOCK as u32 + select(&blocks[block as usize], left)
-                }));
+                for row in &mut out[from..] {
+                    let (block, left) = counts.block(*row);
+                    *row = block * BLOCK as u32 + select(&blocks[block as usize], left);
+                }
             }
             (Some(one), Some(other)) => {
                 let ones = self.sets[one].as_chunks::<STRIDE>().0;
                 let others = self.sets[other].as_chunks::<STRIDE>().0;
                 let counts = stratum.counts();
-                out.extend(rows.iter().map(|&row| {
-                    let (block, left) = counts.block(row);
+                for row in &mut out[from..] {
+                    let (block, left) = counts.block(*row);
                     let (one, other) = (&ones[block as usize], &others[block as usize]);
-                    let both = std::array::from_fn(|word| one[word] & other[word]);
-                    block * BLOCK as u32 + select(&both, left)
-                }));
+                    let mut both = [0; STRIDE];
+                    for (both, (one, other)) in both.iter_mut().zip(one.iter().zip(other)) {
+                        *both = one & other;
+                    }
+                    *row = block * BLOCK as u32 + select(&both, left);
+                }
             }
         }
     }
