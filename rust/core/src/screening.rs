@@ -1,5 +1,5 @@
-//! The guard where rows seldom clash: finding rows whose identity came before in their batch, and
-//! exchanging each with another row of its class.
+//! The guard where rows seldom clash: a row whose identity came before in its batch changes places with a
+//! later row of its class, and where none is left with any other.
 
 use std::ops::Range;
 
@@ -34,57 +34,90 @@ impl Seen {
         }
     }
 
-    /// Whether an identity came before in a batch; it did afterwards.
+    /// Where an identity of a batch stands in the table, or where it would.
     #[inline(always)]
-    fn came(&mut self, batch: u32, identity: u32) -> bool {
+    fn place(&self, batch: u32, identity: u32) -> (usize, bool) {
         let own = u64::from(batch) << 32 | u64::from(identity);
         let mut place = (identity.wrapping_mul(0x9E37_79B1) >> self.shift) as usize;
         loop {
             let there = self.entries[place];
             if there == own {
-                return true;
+                return (place, true);
             }
             if (there >> 32) as u32 != batch {
-                self.entries[place] = own;
-                return false;
+                return (place, false);
             }
             place = (place + 1) & (self.entries.len() - 1);
         }
+    }
+
+    /// Whether an identity came before in a batch; it did afterwards.
+    #[inline(always)]
+    fn came(&mut self, batch: u32, identity: u32) -> bool {
+        let (place, came) = self.place(batch, identity);
+        self.entries[place] = u64::from(batch) << 32 | u64::from(identity);
+        came
     }
 }
 
 impl Board<'_> {
     /// Exchanges rows until no identity comes twice in a batch; returns whether that succeeded.
     pub(crate) fn clear(&mut self) -> bool {
-        let clashes = self.clashes();
-        if clashes.is_empty() {
-            return true;
-        }
-        let mut slot_of = vec![u32::MAX; self.keys[0].len()];
-        for (slot, &one) in self.at.iter().enumerate() {
-            slot_of[one as usize] = slot as u32;
-        }
-        clashes
-            .into_iter()
+        let mut slot_of = Vec::new();
+        let left = self.sweep(&mut slot_of);
+        left.into_iter()
             .all(|slot| self.exchange(slot, &mut slot_of))
     }
 
-    /// Slots whose rows share an identity with an earlier one of their batch.
-    fn clashes(&self) -> Vec<usize> {
-        let mut found = Vec::new();
-        for keys in self.keys {
-            let mut seen = Seen::new(self.size);
-            for (batch, slots) in self.at.chunks(self.size).enumerate() {
-                for (place, &one) in slots.iter().enumerate() {
-                    if seen.came(batch as u32, keys[one as usize]) {
-                        found.push(batch * self.size + place);
+    /// Goes over all slots once and exchanges rows that clash with later ones; returns the slots where no
+    /// later row fitted. `slot_of` is filled with the slot of each candidate once it is needed.
+    fn sweep(&mut self, slot_of: &mut Vec<u32>) -> Vec<usize> {
+        let mut seen: Vec<Seen> = self.keys.iter().map(|_| Seen::new(self.size)).collect();
+        let mut left = Vec::new();
+        for slot in 0..self.at.len() {
+            let batch = (slot / self.size) as u32;
+            let mut one = self.at[slot];
+            let clashes = |seen: &[Seen], one: u32| {
+                let mut both = seen.iter().zip(self.keys);
+                both.any(|(seen, keys)| seen.place(batch, keys[one as usize]).1)
+            };
+            if clashes(&seen, one) {
+                if slot_of.is_empty() {
+                    slot_of.resize(self.keys[0].len(), u32::MAX);
+                    for (slot, &one) in self.at.iter().enumerate() {
+                        slot_of[one as usize] = slot as u32;
                     }
                 }
+                let end = (batch + 1) * self.size as u32;
+                let fits =
+                    |partner: usize| slot_of[partner] >= end && !clashes(&seen, partner as u32);
+                if let Some(partner) = self.partners(one).find(|&partner| fits(partner)) {
+                    let there = slot_of[partner];
+                    if there != u32::MAX {
+                        self.at[there as usize] = one;
+                    }
+                    slot_of[one as usize] = there;
+                    slot_of[partner] = slot as u32;
+                    one = partner as u32;
+                    self.at[slot] = one;
+                } else {
+                    left.push(slot);
+                }
+            }
+            for (seen, keys) in seen.iter_mut().zip(self.keys) {
+                seen.came(batch, keys[one as usize]);
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        found
+        left
+    }
+
+    /// Rows of the class of `one`, from all over it: neighbours often stand in one batch.
+    fn partners(&self, one: u32) -> impl Iterator<Item = usize> + use<> {
+        let class = self.class(one);
+        let length = class.len();
+        let (first, start) = (class.start, one as usize - class.start);
+        let stride = (length / (PARTNERS + 1)).max(1);
+        (1..length.min(PARTNERS + 1)).map(move |step| first + (start + step * stride) % length)
     }
 
     fn exchange(&mut self, slot: usize, slot_of: &mut [u32]) -> bool {
@@ -92,13 +125,7 @@ impl Board<'_> {
         if self.fits(one, slot) {
             return true;
         }
-        let class = self.class(one);
-        let length = class.len();
-        let start = one as usize - class.start;
-        // Neighbours often stand in one batch: partners come from all over the class.
-        let stride = (length / (PARTNERS + 1)).max(1);
-        for step in 1..length.min(PARTNERS + 1) {
-            let partner = class.start + (start + step * stride) % length;
+        for partner in self.partners(one) {
             let other = slot_of[partner];
             let there = other as usize;
             if other != u32::MAX && there / self.size == slot / self.size {
