@@ -19,7 +19,9 @@ LANGUAGES = ("de", "en", "中文")
 
 def build(seed=0, groups=120, missing=0.2, shuffled=True):
     rng = np.random.default_rng(seed)
-    cells = np.flatnonzero(rng.random(groups * len(LANGUAGES)) >= missing)
+    there = rng.random(groups * len(LANGUAGES)) >= missing
+    there[0] = True  # an index has a cell
+    cells = np.flatnonzero(there)
     if shuffled:
         cells = rng.permutation(cells)
     rows = np.arange(len(cells))

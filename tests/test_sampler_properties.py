@@ -131,8 +131,7 @@ def too_tight_for_rows(sampler, epochs):
         sampler.set_epoch(epoch)
         try:
             sampler.batches(0, len(sampler))
-        except InfeasiblePlan as error:
-            assert "l" in str(error)
+        except InfeasiblePlan:
             return True
     return False
 

@@ -38,17 +38,18 @@ def shared_passages(setting: Setting) -> Work:
     return epoch(corpus, 16 if setting.quick else 128, (Aim(12, (GUARDED,)),))[0]
 
 
-def batches_of(size: int, setting: Setting) -> Work:
+def batches_of(size: int, shared: int, setting: Setting) -> Work:
     """Plan a million pairs in batches of another size."""
-    corpus = ParallelGroups(groups(setting), shared=4, shuffled=True)
+    corpus = ParallelGroups(groups(setting), shared, shuffled=shared > 1)
     work, _ = epoch(corpus, 8 if setting.quick else size, ())
     work.contestants[:] = [who for who in work.contestants if "whole epoch" not in who.who]
     return work
 
 
-small_batches = partial(batches_of, 32)
-large_batches = partial(batches_of, 512)
-huge_batches = partial(batches_of, 4096)
+small_batches = partial(batches_of, 32, 1)
+large_batches = partial(batches_of, 512, 1)
+huge_batches = partial(batches_of, 4096, 1)
+huge_batches_of_shared = partial(batches_of, 4096, 4)
 
 
 def groups(setting: Setting) -> int:

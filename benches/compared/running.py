@@ -44,6 +44,7 @@ WORKS: dict[str, Callable[[Setting], Work]] = {
     "sampler-32": planning.small_batches,
     "sampler-512": planning.large_batches,
     "sampler-4096": planning.huge_batches,
+    "sampler-4096-shared": planning.huge_batches_of_shared,
     "sampler-resume": resuming.half_way,
     "sampler-index": indexing.in_order,
     "sampler-index-shuffled": indexing.in_no_order,
