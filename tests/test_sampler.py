@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import warnings
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import hybrid_fast as hf
 from hybrid_fast.errors import InfeasiblePlan, InvalidArgument, StateMismatch
+from hybrid_fast.sampler import STREAM_VERSION
 from plan_reference import (
     Table,
     check_guard,
@@ -352,15 +354,33 @@ def test_length_counts_the_drawable_queries(table, size):
             assert len(sampler) == table.epoch_length(size)
 
 
-def test_golden_plan():
-    """The stream of version 1; a change here is a new STREAM_VERSION."""
-    sampler = hf.HybridBatchSampler(full(3, 40, shared=2), 8, 0.5, seed=7)
-    assert hf.simulate(sampler).digest == "7ff5c19cc03e566b32e5c86f6d56ffc5"
-    coupled = hf.HybridBatchSampler(
-        full(3, 40), 8, 0.25, mixing="coupled", cross="homogeneous", seed=2**64 - 1
-    )
-    coupled.set_epoch(5)
-    assert hf.simulate(coupled).digest == "465820cd72392ea48365383c7ddcc62f"
+GOLDEN = {
+    "mixed": ({"seed": 7}, 0, "91b53ae06b8afae0c88197e9d9521732"),
+    "coupled": (
+        {"mixing": "coupled", "cross": "homogeneous", "mono_ratio": 0.25, "seed": 2**64 - 1},
+        5,
+        "04c4ac956dec2a1485cf030cc8bf244e",
+    ),
+    "bernoulli": ({"mixing": "bernoulli", "language_weights": 0.3}, 1, "051e47794090f99adbbfc720f124175f"),
+    "rows": ({"unit": "row", "mono_ratio": "cosine:0..1"}, 0, "9475619a93224db28868765d6dbe48ae"),
+    "windows": (
+        {"scope": "rank", "guard_window": 2, "language_weights": [1, 2, 0.4]},
+        3,
+        "67a60e2a8f57f2b8fa41457a22ffca53",
+    ),
+    "networks": ({"batch_size": 64, "mono_ratio": 0.3}, 2, "e1ed96fc84ae48b2814c11026ddd1b57"),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_plans(name):
+    """The stream of version 2; where a digest changes, so must STREAM_VERSION, and the change log says so."""
+    options, epoch, digest = GOLDEN[name]
+    assert STREAM_VERSION == 2
+    index = full(3, 900, shared=3) if name == "networks" else full(3, 80, shared=2)
+    sampler = hf.HybridBatchSampler(index, **{"batch_size": 8, **options})
+    sampler.set_epoch(epoch)
+    assert hf.simulate(sampler).digest == digest
 
 
 @settings(max_examples=50, deadline=None)
@@ -382,6 +402,17 @@ def test_resume_goes_on_where_it_stopped(handed_out, epoch):
     assert len(again) == 60
     assert list(again) == everything[handed_out:]
     assert list(again) == everything
+
+
+def test_a_pickled_sampler_goes_on_where_it_stood():
+    sampler = hf.HybridBatchSampler(full(3, 40), 8, "linear:0.2..0.7", seed=3)
+    sampler.set_epoch(2)
+    walk = iter(sampler)
+    next(walk)
+    sampler.set_mono_ratio(0.9)
+    other = pickle.loads(pickle.dumps(sampler))
+    assert repr(other) == repr(sampler)
+    assert list(other) == list(walk)
 
 
 def test_position_and_epochs():

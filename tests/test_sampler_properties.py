@@ -136,12 +136,6 @@ def too_tight_for_rows(sampler, epochs):
     return False
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=InfeasiblePlan,
-    reason="with unit='row' two turns of a language of one group may meet in a batch; seen only when drawn",
-)
-@pytest.mark.filterwarnings("ignore")
 def test_what_cannot_be_drawn_is_refused_before_it_is():
     group, language = [1, 2, 2, 2, 4], [2, 0, 1, 2, 0]
     rows = list(range(5))
@@ -301,12 +295,6 @@ def repeats_within_passes(plan, size, rows):
     return sum(len(part) - len(np.unique(part)) for part in parts)
 
 
-COLOURING = pytest.mark.xfail(
-    strict=True,
-    reason="rows are deferred though a perfect pass exists, where identities are tight on both sides",
-)
-
-
 def one_language(query_identity, passage_identity):
     rows = np.arange(len(query_identity))
     return hf.PairIndex.from_columns(
@@ -332,7 +320,7 @@ def test_a_perfect_pass_where_passages_are_as_frequent_as_can_be(size, batches, 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     ("size", "batches"),
-    [(4, 8), *(pytest.param(*one, marks=COLOURING) for one in ((24, 16), (32, 5), (50, 12)))],
+    [(4, 8), (24, 16), (32, 5), (50, 12)],
 )
 def test_a_perfect_pass_where_queries_and_passages_are_as_frequent_as_can_be(size, batches, seed):
     """Each batch must hold every query identity and every passage identity once: an edge colouring."""

@@ -85,7 +85,6 @@ class HybridBatchSampler:
     Raises:
         InfeasiblePlan: a language or language pair cannot fill a batch; named, with its count.
         InvalidArgument: a value outside its range.
-        NotSupported: a feature that is named and not built yet.
     """
 
     def __init__(
@@ -109,6 +108,7 @@ class HybridBatchSampler:
         negatives_per_query: int = 1,
         negatives_language: NegativeLanguage = "any",
     ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
         if not isinstance(index, PairIndex):
             raise TypeError(f"index is {type(index).__name__}, expected a PairIndex")
         self.index = index
@@ -476,6 +476,10 @@ class HybridBatchSampler:
         self._resume_at = position
         self._walk += 1
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as arguments and state: another process draws the same batches from the same place."""
+        return _made_again, (type(self), self._arguments, self.state_dict())
+
     def __repr__(self) -> str:
         ranks = "" if self.world_size == 1 else f", rank {self.rank} of {self.world_size}"
         return (
@@ -528,3 +532,13 @@ class HybridBatchSampler:
             return
         more = f" (and {len(frequent) - 1} more like it)" if len(frequent) > 1 else ""
         warnings.warn(frequent_text(frequent[0], self.index.languages) + more, stacklevel=3)
+
+
+def _made_again(
+    kind: type[HybridBatchSampler], arguments: dict[str, Any], state: Mapping[str, Any]
+) -> HybridBatchSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it was given when the first one was made
+        sampler = kind(**arguments)
+    sampler.load_state_dict(state)
+    return sampler
