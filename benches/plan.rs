@@ -9,7 +9,7 @@ use hybrid_fast_core::mixture::Mixing;
 use hybrid_fast_core::packing::Guard;
 use hybrid_fast_core::pairs::{Columns, PairIndex};
 use hybrid_fast_core::permutation::Permutation;
-use hybrid_fast_core::plan::{Config, Cross, LanguageWeights, Plan, Unit};
+use hybrid_fast_core::plan::{Config, Holds, LanguageWeights, Plan, Unit};
 use hybrid_fast_core::ratio::Ratio;
 
 const LANGUAGES: i64 = 11;
@@ -34,12 +34,13 @@ fn index() -> Arc<PairIndex> {
     Arc::new(PairIndex::new(columns, LANGUAGES as usize).expect("the columns are well formed"))
 }
 
-fn plan(index: &Arc<PairIndex>, mono_ratio: f64, mixing: Mixing, cross: Cross) -> Arc<Plan> {
+fn plan(index: &Arc<PairIndex>, mono_ratio: f64, mixing: Mixing, cross: Holds) -> Arc<Plan> {
     let config = Config {
         batch_size: BATCH_SIZE,
         ratio: Ratio::constant(mono_ratio).expect("a share"),
         mixing,
         unit: Unit::Batch,
+        mono: Holds::Homogeneous,
         cross,
         language_weights: LanguageWeights::Uniform,
         mono_weights: None,
@@ -61,16 +62,16 @@ fn plans(criterion: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(BATCHES * BATCH_SIZE as u64));
     for (name, ratio, mixing, cross) in [
-        ("monolingual", 1.0, Mixing::Exact, Cross::Mixed),
-        ("cross-lingual mixed", 0.0, Mixing::Exact, Cross::Mixed),
+        ("monolingual", 1.0, Mixing::Exact, Holds::Mixed),
+        ("cross-lingual mixed", 0.0, Mixing::Exact, Holds::Mixed),
         (
             "cross-lingual homogeneous",
             0.0,
             Mixing::Exact,
-            Cross::Homogeneous,
+            Holds::Homogeneous,
         ),
-        ("half exact", 0.5, Mixing::Exact, Cross::Mixed),
-        ("half coupled", 0.5, Mixing::Coupled, Cross::Mixed),
+        ("half exact", 0.5, Mixing::Exact, Holds::Mixed),
+        ("half coupled", 0.5, Mixing::Coupled, Holds::Mixed),
     ] {
         let plan = plan(&index, ratio, mixing, cross);
         group.bench_function(BenchmarkId::new("rows", name), |bencher| {
@@ -80,7 +81,7 @@ fn plans(criterion: &mut Criterion) {
             });
         });
     }
-    let plan = plan(&index, 0.5, Mixing::Exact, Cross::Mixed);
+    let plan = plan(&index, 0.5, Mixing::Exact, Holds::Mixed);
     group.throughput(Throughput::Elements(1));
     group.bench_function("one batch of a fresh epoch", |bencher| {
         let mut number = 0;

@@ -36,6 +36,14 @@ def test_the_page_on_search_runs(tmp_path, monkeypatch) -> None:
     assert abs(found.ranks.values - mapped.ranks.values).max() < 30
 
 
+def test_the_page_on_sampling_runs(capsys) -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks("python", (ROOT / "docs" / "sampling.md").read_text(encoding="utf-8")):
+        exec(compile(block, "sampling.md", "exec"), namespace)
+    assert namespace["whole"].passage[7].tolist() == namespace["batch"].passage.tolist()
+    assert "duplicates in a batch: 0" in capsys.readouterr().out
+
+
 def test_every_file_it_links_to_exists() -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert links

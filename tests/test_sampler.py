@@ -317,6 +317,27 @@ def test_ranks_slice_one_stream(world, unit):
 
 
 @pytest.mark.parametrize("shared", [1, 3])
+@pytest.mark.parametrize("ratio", [0.0, 0.4, 1.0])
+def test_monolingual_rows_of_several_languages_mix_only_by_name(ratio):
+    table = full_table(4, 90, shared=2)
+    sampler = hf.HybridBatchSampler(index_of(table), 8, ratio, mono="xx-mixed")
+    plain = hf.HybridBatchSampler(index_of(table), 8, ratio)
+    batches = each(sampler)
+    check_rows_are_pairs(table, batches)
+    for batch in batches:
+        same = batch.query_language == batch.passage_language
+        assert same.all() if batch.is_mono else not same.any()
+        assert len(set(batch.group.tolist())) == 8
+    mixed = [len(set(batch.query_language.tolist())) for batch in batches if batch.is_mono]
+    assert all(languages > 1 for languages in mixed)
+    found = hf.simulate(sampler)
+    assert found.duplicates == found.not_placed == 0
+    assert max(found.drift, found.language_drift) < 1
+    # The cross-lingual batches are those of the usual plan.
+    cross = [batch.passage.tolist() for batch in batches if not batch.is_mono]
+    assert cross == [batch.passage.tolist() for batch in each(plain) if not batch.is_mono]
+
+
 def test_one_epoch_of_monolingual_batches_is_one_pass(shared):
     table = full_table(11, 601, shared=shared)
     size = 32

@@ -162,6 +162,7 @@ class Plan:
         mono_ratio: list[tuple[int, float, float]],
         mixing: str,
         unit: str,
+        mono: str,
         cross: str,
         exponent: float | None,
         weights: list[float] | None,

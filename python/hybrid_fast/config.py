@@ -121,6 +121,8 @@ class SamplerConfig:
     """How the kinds alternate: exact share at every prefix, coupled over ratios, or a draw each."""
     unit: Literal["batch", "row"] = "batch"
     """What is drawn by kind: the whole batch, or each row."""
+    mono: Literal["homogeneous", "xx-mixed"] = "homogeneous"
+    """A monolingual batch holds one language, or, as an ablation, rows of several."""
     cross: Literal["mixed", "homogeneous"] = "mixed"
     """A cross-lingual batch mixes language pairs, or holds one."""
     language_weights: str | float | dict[str, float] = "uniform"

@@ -60,6 +60,8 @@ class HybridBatchSampler:
             same whatever α) or ``bernoulli`` (an independent draw a batch).
         unit: ``batch``: every batch is of one kind; ``row``: each row is drawn by kind.
         cross: ``mixed`` or ``homogeneous`` cross-lingual batches.
+        mono: ``homogeneous``: a monolingual batch holds one language; ``xx-mixed``: rows of several languages,
+            each with query and passage in one (an ablation: it is known to ruin training).
         language_weights: ``uniform``, the exponent t of size^t, or a weight for each language (a
             mapping from names, or a sequence in the order of ``index.languages``); weight 0 leaves
             a language out. A language pair gets the product of its two weights. Also
@@ -107,6 +109,7 @@ class HybridBatchSampler:
         guard_window: int | None = None,
         negatives_per_query: int = 1,
         negatives_language: NegativeLanguage = "any",
+        mono: Literal["homogeneous", "xx-mixed"] = "homogeneous",
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
         if not isinstance(index, PairIndex):
@@ -116,6 +119,7 @@ class HybridBatchSampler:
         self.mono_ratio = parse_mono_ratio(mono_ratio)
         self.mixing = choice("mixing", mixing, ("exact", "coupled", "bernoulli"))
         self.unit = choice("unit", unit, ("batch", "row"))
+        self.mono = choice("mono", mono, ("homogeneous", "xx-mixed"))
         self.cross = choice("cross", cross, ("mixed", "homogeneous"))
         self.guard = guard_names(guard)
         self.seed = whole("seed", seed, 0, 2**64 - 1)
@@ -143,6 +147,7 @@ class HybridBatchSampler:
                 mono_ratio=pieces_of(self.mono_ratio, self._epoch_length(given, weights), 1),
                 mixing=mixing,
                 unit=unit,
+                mono=mono,
                 cross=cross,
                 exponent=weights.exponent,
                 weights=weights.each,
@@ -155,7 +160,15 @@ class HybridBatchSampler:
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), index.languages)) from None
         self._total = len(self._plan)
-        settings: list[object] = [self.batch_size, self._ratio_settings(), mixing, unit, cross, *weights]
+        settings: list[object] = [
+            self.batch_size,
+            self._ratio_settings(),
+            mixing,
+            unit,
+            mono,
+            cross,
+            *weights,
+        ]
         settings += [self._total, self.guard, self.guard_window, self.seed, index.languages]
         self.negatives = None
         if hard_negatives is not None:
@@ -255,6 +268,7 @@ class HybridBatchSampler:
             config.mono_ratio,
             mixing=config.mixing,
             unit=config.unit,
+            mono=config.mono,
             cross=config.cross,
             language_weights=weights,
             guard=config.guard,

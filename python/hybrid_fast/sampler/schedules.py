@@ -113,7 +113,11 @@ def pieces_of(meant: float | Schedule | Callable[[int], float], epoch: int, epoc
         return [(0, meant, meant)]
     pieces: list[Piece] = []
     for batch in range(epoch * epochs):
-        value = ratio(f"mono_ratio({batch})", meant(batch))
+        try:
+            told = meant(batch)
+        except Exception as error:
+            raise InvalidArgument(f"mono_ratio({batch}) raised {type(error).__name__}: {error}") from error
+        value = ratio(f"mono_ratio({batch})", told)
         if not pieces or pieces[-1][1] != value:
             pieces.append((batch, value, value))
     return pieces

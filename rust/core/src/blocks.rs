@@ -59,7 +59,12 @@ impl Layout {
     }
 
     /// A block whose slots belong to several strata.
-    pub(crate) fn mixed_block(&self, streams: Streams, slots: &Slots, block: u64) -> Result<Block> {
+    pub(crate) fn mixed_block(
+        &self,
+        streams: Streams,
+        slots: &Slots,
+        (mono, block): (bool, u64),
+    ) -> Result<Block> {
         let mut next = vec![0u32; self.strata.len()];
         for &one in &slots.strata {
             next[one as usize] += 1;
@@ -91,7 +96,7 @@ impl Layout {
                 *next - 1
             })
             .collect();
-        let seed = streams.number(Stream::Packing, &[u64::MAX, block]);
+        let seed = streams.number(Stream::Packing, &[u64::MAX - u64::from(mono), block]);
         self.guarded(candidates, at, seed)
     }
 

@@ -13,9 +13,9 @@ pub enum Unit {
     Row,
 }
 
-/// What a cross-lingual batch holds.
+/// What a batch of one kind holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cross {
+pub enum Holds {
     /// Rows of several strata.
     Mixed,
     /// Rows of one stratum.
@@ -44,8 +44,10 @@ pub struct Config {
     pub mixing: Mixing,
     /// What is drawn by kind.
     pub unit: Unit,
+    /// What a monolingual batch holds: rows of one language, or, as an ablation, of several.
+    pub mono: Holds,
     /// What a cross-lingual batch holds.
-    pub cross: Cross,
+    pub cross: Holds,
     /// How much each language gets.
     pub language_weights: LanguageWeights,
     /// One weight a language for monolingual batches (or rows), where it is not the one above.

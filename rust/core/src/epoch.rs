@@ -40,7 +40,8 @@ pub struct Batches {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BlockId {
     Homogeneous(usize, u64, u64),
-    Mixed(u64),
+    /// A block of monolingual batches, or of all others.
+    Mixed(bool, u64),
 }
 
 /// The batches of one epoch.
@@ -137,13 +138,13 @@ impl Epoch {
                 Unit::Row => {
                     let slots = number * size as u64..(number + 1) * size as u64;
                     out.is_mono.extend(self.kinds.each(slots));
-                    self.mixed(number)?
+                    self.mixed(false, number)?
                 }
                 Unit::Batch => {
                     let mono = self.kinds.is_monolingual(number);
                     out.is_mono.push(mono);
                     if self.layout.is_windowed() {
-                        self.mixed(number)?
+                        self.mixed(false, number)?
                     } else {
                         self.of_kind(mono, number, &mut readers)?
                     }
@@ -181,8 +182,14 @@ impl Epoch {
                 self.homogeneous(one, 0, 0)?;
             }
         }
-        if self.layout.block_batches > 0 {
-            self.mixed(0)?;
+        if self.layout.shares_blocks() {
+            self.mixed(false, 0)?;
+            return Ok(());
+        }
+        for (mono, lane) in [true, false].into_iter().zip(lanes) {
+            if lane.as_ref().is_some_and(|lane| !lane.homogeneous) {
+                self.mixed(mono, 0)?;
+            }
         }
         Ok(())
     }
@@ -240,7 +247,7 @@ impl Epoch {
             ));
         };
         if !lane.homogeneous {
-            return self.mixed(turn);
+            return self.mixed(mono, turn);
         }
         let (item, count) = standing(reader, turns, turn).advance();
         let one = lane.strata[item];
@@ -251,10 +258,12 @@ impl Epoch {
         Ok((built, (batch - batch_bound(stratum, block)) as usize))
     }
 
-    fn mixed(&self, number: u64) -> Result<(Arc<Block>, usize)> {
+    /// A batch whose rows come from several strata: the `number`-th of its kind, or of both where they share
+    /// blocks (`mono` is false then).
+    fn mixed(&self, mono: bool, number: u64) -> Result<(Arc<Block>, usize)> {
         let batches = self.layout.block_batches;
         let block = number / batches;
-        let built = self.block(BlockId::Mixed(block), || {
+        let built = self.block(BlockId::Mixed(mono, block), || {
             let reading = self
                 .reading
                 .lock()
@@ -267,18 +276,18 @@ impl Epoch {
             } else {
                 batches
             };
-            let (slots, reading) = self.slots(first, count, reading);
+            let (slots, reading) = self.slots(mono, first, count, reading);
             if let Ok(mut last) = self.reading.lock() {
                 *last = reading;
             }
-            self.layout.mixed_block(self.streams, &slots, block)
+            self.layout.mixed_block(self.streams, &slots, (mono, block))
         })?;
         Ok((built, (number % batches) as usize))
     }
 
-    /// The slots of `count` batches from batch `first` on: of cross-lingual batches, or of batches of any
-    /// kind where those share blocks.
-    fn slots(&self, first: u64, count: u64, readers: Readers) -> (Slots, Readers) {
+    /// The slots of `count` batches from batch `first` on: of batches of a kind, or of any where those share
+    /// blocks.
+    fn slots(&self, mono: bool, first: u64, count: u64, readers: Readers) -> (Slots, Readers) {
         let size = self.layout.config.batch_size as u64;
         let mut filling = Filling {
             slots: Slots {
@@ -304,7 +313,7 @@ impl Epoch {
                     filling.batch(self, mono, if mono { before } else { number - before });
                 }
             }
-            Unit::Batch => filling.rows(self, false, first * size, count * size),
+            Unit::Batch => filling.rows(self, mono, first * size, count * size),
         }
         (filling.slots, filling.readers)
     }

@@ -8,7 +8,7 @@ use crate::pairs::PairIndex;
 use crate::ratio::Ratio;
 use crate::{Error, Result};
 
-pub use crate::configuration::{Config, Cross, LanguageWeights, Unit};
+pub use crate::configuration::{Config, Holds, LanguageWeights, Unit};
 pub use crate::layout::{Frequent, IdentityKind};
 pub use crate::streams::STREAM_VERSION;
 
@@ -35,7 +35,7 @@ pub struct Share {
 /// use hybrid_fast_core::packing::Guard;
 /// use hybrid_fast_core::pairs::{Columns, PairIndex};
 /// use hybrid_fast_core::ratio::Ratio;
-/// use hybrid_fast_core::plan::{Config, Cross, LanguageWeights, Plan, Unit};
+/// use hybrid_fast_core::plan::{Config, Holds, LanguageWeights, Plan, Unit};
 ///
 /// let cells: Vec<i64> = (0..80).collect();
 /// let index = PairIndex::new(
@@ -54,7 +54,8 @@ pub struct Share {
 ///     ratio: Ratio::constant(0.5)?,
 ///     mixing: Mixing::Exact,
 ///     unit: Unit::Batch,
-///     cross: Cross::Mixed,
+///     mono: Holds::Homogeneous,
+///     cross: Holds::Mixed,
 ///     language_weights: LanguageWeights::Uniform,
 ///     mono_weights: None,
 ///     batches_per_epoch: None,
@@ -244,7 +245,8 @@ mod tests {
             ratio: Ratio::constant(mono_ratio).expect("a share"),
             mixing: Mixing::Exact,
             unit: Unit::Batch,
-            cross: Cross::Mixed,
+            mono: Holds::Homogeneous,
+            cross: Holds::Mixed,
             language_weights: LanguageWeights::Uniform,
             mono_weights: None,
             batches_per_epoch: Some(60),
@@ -276,7 +278,7 @@ mod tests {
             let index = Arc::new(index(languages, groups, shared, holes, seed));
             let mut config = config(size, ratio, seed);
             if homogeneous {
-                config.cross = Cross::Homogeneous;
+                config.cross = Holds::Homogeneous;
             }
             if row {
                 config.unit = Unit::Row;

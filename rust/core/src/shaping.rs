@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::configuration::{Config, Cross, Unit};
+use crate::configuration::{Config, Holds, Unit};
 use crate::epoch_length::epoch_length;
 use crate::kernel::Kernel;
 use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
@@ -62,25 +62,26 @@ impl Layout {
         if most > 0.0 {
             if mono.is_empty() {
                 return Err(Error::InfeasiblePlan(
-                    "no language has a cell with both query and passage, so no batch can be \
-                     monolingual; set mono_ratio to 0"
+                    "no language of a weight above 0 has a cell with both query and passage, so no \
+                     batch can be monolingual; set mono_ratio to 0"
                         .into(),
                 ));
             }
-            let homogeneous = layout.config.unit == Unit::Batch;
+            let homogeneous =
+                layout.config.unit == Unit::Batch && layout.config.mono == Holds::Homogeneous;
             let weight = |one: &Stratum| alone[one.query];
             layout.monolingual = Some(layout.lane(mono, weight, homogeneous)?);
         }
         if least < 1.0 {
             if cross.is_empty() {
                 return Err(Error::InfeasiblePlan(
-                    "no group has a query in one language and a passage in another, so no batch \
-                     can be cross-lingual; set mono_ratio to 1"
+                    "no group has a query in one language and a passage in another, both of a weight \
+                     above 0, so no batch can be cross-lingual; set mono_ratio to 1"
                         .into(),
                 ));
             }
             let homogeneous =
-                layout.config.unit == Unit::Batch && layout.config.cross == Cross::Homogeneous;
+                layout.config.unit == Unit::Batch && layout.config.cross == Holds::Homogeneous;
             let weight = |one: &Stratum| weights[one.query] * weights[one.passage];
             layout.cross = Some(layout.lane(cross, weight, homogeneous)?);
         }
@@ -132,37 +133,52 @@ impl Layout {
             .into_iter()
             .filter(|lane| !lane.homogeneous || self.is_windowed())
             .collect();
-        if mixed.is_empty() {
-            return Ok(());
+        // Lanes that share no batch are looked at one by one.
+        let parts = if self.shares_blocks() && !mixed.is_empty() {
+            vec![&mixed[..]]
+        } else {
+            mixed.chunks(1).collect()
+        };
+        for part in parts {
+            let groups = self.spread(part)?;
+            if groups < CROWDED * size {
+                self.tried_epochs = 8;
+            }
+            self.thin(part);
         }
-        let named: Vec<(usize, usize)> = mixed
+        if !mixed.is_empty() {
+            self.block_batches = self.mixed_block_batches(&mixed);
+        }
+        Ok(())
+    }
+
+    /// The groups of strata whose rows share batches; refuses fewer than a batch needs.
+    fn spread(&self, lanes: &[Lane]) -> Result<u64> {
+        let size = self.guarded_rows() as u64;
+        let named: Vec<(usize, usize)> = lanes
             .iter()
             .flat_map(|lane| &lane.strata)
             .map(|&one| (self.strata[one].query, self.strata[one].passage))
             .collect();
         let groups = self.index.groups_of(&named);
-        if groups < size {
-            let what = if self.config.unit == Unit::Row || self.is_windowed() {
-                "all strata together"
-            } else {
-                "the cross-lingual strata together"
-            };
-            let rows = if self.is_windowed() {
-                "guard_window · batch_size"
-            } else {
-                "batch_size"
-            };
-            return Err(Error::InfeasiblePlan(format!(
-                "{what} have {groups} groups, fewer than {rows} = {size}; take smaller batches or \
-                 more data"
-            )));
+        if groups >= size {
+            return Ok(groups);
         }
-        if groups < CROWDED * size {
-            self.tried_epochs = 8;
-        }
-        self.thin(&mixed);
-        self.block_batches = self.mixed_block_batches(&mixed);
-        Ok(())
+        let what = if self.shares_blocks() {
+            "all strata together"
+        } else if named[0].0 == named[0].1 {
+            "the monolingual strata together"
+        } else {
+            "the cross-lingual strata together"
+        };
+        let rows = if self.is_windowed() {
+            "guard_window · batch_size"
+        } else {
+            "batch_size"
+        };
+        Err(Error::InfeasiblePlan(format!(
+            "{what} have {groups} groups, fewer than {rows} = {size}; take smaller batches or more data"
+        )))
     }
 
     fn mixed_block_batches(&self, lanes: &[Lane]) -> u64 {

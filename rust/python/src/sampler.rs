@@ -7,7 +7,7 @@ use hybrid_fast_core::epoch::Epoch;
 use hybrid_fast_core::epoch_length::epoch_length;
 use hybrid_fast_core::mixture::Mixing;
 use hybrid_fast_core::packing::Guard;
-use hybrid_fast_core::plan::{self, Config, Cross, IdentityKind, LanguageWeights, Unit};
+use hybrid_fast_core::plan::{self, Config, Holds, IdentityKind, LanguageWeights, Unit};
 use hybrid_fast_core::ratio::{Piece, Ratio};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
@@ -62,7 +62,7 @@ fn ratio(pieces: &[(u64, f64, f64)]) -> PyResult<Ratio> {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, cross, exponent, weights, batches_per_epoch, guard, guard_window, seed, mono_weights=None))]
+    #[pyo3(signature = (index, *, batch_size, mono_ratio, mixing, unit, mono, cross, exponent, weights, batches_per_epoch, guard, guard_window, seed, mono_weights=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "one argument a field of the configuration"
@@ -74,6 +74,7 @@ impl Plan {
         mono_ratio: Vec<(u64, f64, f64)>,
         mixing: &str,
         unit: &str,
+        mono: &str,
         cross: &str,
         exponent: Option<f64>,
         weights: Option<Vec<f64>>,
@@ -88,12 +89,17 @@ impl Plan {
             ("coupled", Mixing::Coupled),
             ("bernoulli", Mixing::Bernoulli),
         ];
-        let crosses = [("mixed", Cross::Mixed), ("homogeneous", Cross::Homogeneous)];
+        let monos = [
+            ("xx-mixed", Holds::Mixed),
+            ("homogeneous", Holds::Homogeneous),
+        ];
+        let crosses = [("mixed", Holds::Mixed), ("homogeneous", Holds::Homogeneous)];
         let config = Config {
             batch_size,
             ratio: ratio(&mono_ratio)?,
             mixing: choice("mixing", mixing, &rules)?,
             unit: choice("unit", unit, &[("batch", Unit::Batch), ("row", Unit::Row)])?,
+            mono: choice("mono", mono, &monos)?,
             cross: choice("cross", cross, &crosses)?,
             language_weights: rule(exponent, weights),
             mono_weights,

@@ -10,7 +10,7 @@ use super::deviation::Run;
 use super::recount::Recount;
 use crate::epoch::{Batches, Epoch};
 use crate::pairs::{Key, Pair, PairIndex};
-use crate::plan::{Cross, Plan, Unit};
+use crate::plan::{Holds, Plan, Unit};
 use crate::{Error, Result};
 
 /// What all chunks have in common.
@@ -21,7 +21,7 @@ pub(super) struct Counting<'a> {
     window: usize,
     unit: Unit,
     /// Whether a cross-lingual batch holds one stratum.
-    homogeneous: bool,
+    homogeneous: [bool; 2],
     shares: Vec<f64>,
     part_bits: u32,
 }
@@ -39,7 +39,7 @@ impl<'a> Counting<'a> {
             size: config.batch_size,
             window: config.guard_window as usize,
             unit: config.unit,
-            homogeneous: config.cross == Cross::Homogeneous,
+            homogeneous: [config.mono, config.cross].map(|holds| holds == Holds::Homogeneous),
             shares,
             part_bits,
         }
@@ -152,14 +152,15 @@ fn turns(counting: &Counting<'_>, is_mono: &[bool], strata: &[usize]) -> [Run; 2
         }
         Unit::Batch => {
             for (&kind, rows) in is_mono.iter().zip(strata.chunks(counting.size)) {
-                if kind {
-                    mono.turn(rows[0], shares[rows[0]]);
-                } else if counting.homogeneous {
-                    cross.turn(rows[0], shares[rows[0]]);
+                let [of_mono, of_cross] = counting.homogeneous;
+                let (run, one) = if kind {
+                    (&mut *mono, of_mono)
                 } else {
-                    for &stratum in rows {
-                        cross.turn(stratum, shares[stratum]);
-                    }
+                    (&mut *cross, of_cross)
+                };
+                let turns = if one { &rows[..1] } else { rows };
+                for &stratum in turns {
+                    run.turn(stratum, shares[stratum]);
                 }
             }
         }

@@ -93,7 +93,7 @@ pub struct Audit {
 /// # use hybrid_fast_core::packing::Guard;
 /// # use hybrid_fast_core::pairs::{Columns, PairIndex};
 /// # use hybrid_fast_core::ratio::Ratio;
-/// # use hybrid_fast_core::plan::{Config, Cross, LanguageWeights, Plan, Unit};
+/// # use hybrid_fast_core::plan::{Config, Holds, LanguageWeights, Plan, Unit};
 /// use hybrid_fast_core::audit::{Options, audit};
 /// # let cells: Vec<i64> = (0..80).collect();
 /// # let index = PairIndex::new(
@@ -112,7 +112,8 @@ pub struct Audit {
 /// #     ratio: Ratio::constant(0.5)?,
 /// #     mixing: Mixing::Exact,
 /// #     unit: Unit::Batch,
-/// #     cross: Cross::Mixed,
+/// #     mono: Holds::Homogeneous,
+/// #     cross: Holds::Mixed,
 /// #     language_weights: LanguageWeights::Uniform,
 /// #     mono_weights: None,
 /// #     batches_per_epoch: None,

@@ -9,7 +9,7 @@ use crate::mixture::Mixing;
 use crate::packing::Guard;
 use crate::pairs::{Columns, PairIndex};
 use crate::permutation::key;
-use crate::plan::{Config, Cross, LanguageWeights};
+use crate::plan::{Config, Holds, LanguageWeights};
 use crate::ratio::{Piece, Ratio};
 
 /// Query identity and passage identity of (group, language).
@@ -126,7 +126,8 @@ proptest! {
             ratio: Ratio::new(&pieces)?,
             mixing,
             unit: if row { Unit::Row } else { Unit::Batch },
-            cross: if homogeneous { Cross::Homogeneous } else { Cross::Mixed },
+            mono: Holds::Homogeneous,
+            cross: if homogeneous { Holds::Homogeneous } else { Holds::Mixed },
             language_weights: if weighted { LanguageWeights::Power(0.3) } else { LanguageWeights::Uniform },
             mono_weights: weighted.then(|| (1..=languages).map(|one| one as f64).collect()),
             batches_per_epoch: Some(50),
@@ -230,7 +231,8 @@ fn plain(groups: i64) -> Result<Arc<Plan>> {
         ratio: Ratio::constant(0.4)?,
         mixing: Mixing::Exact,
         unit: Unit::Batch,
-        cross: Cross::Mixed,
+        mono: Holds::Homogeneous,
+        cross: Holds::Mixed,
         language_weights: LanguageWeights::Uniform,
         mono_weights: None,
         batches_per_epoch: Some(6000),
