@@ -316,7 +316,6 @@ def test_ranks_slice_one_stream(world, unit):
     assert joined == list(whole)
 
 
-@pytest.mark.parametrize("shared", [1, 3])
 @pytest.mark.parametrize("ratio", [0.0, 0.4, 1.0])
 def test_monolingual_rows_of_several_languages_mix_only_by_name(ratio):
     table = full_table(4, 90, shared=2)
@@ -338,6 +337,7 @@ def test_monolingual_rows_of_several_languages_mix_only_by_name(ratio):
     assert cross == [batch.passage.tolist() for batch in each(plain) if not batch.is_mono]
 
 
+@pytest.mark.parametrize("shared", [1, 3])
 def test_one_epoch_of_monolingual_batches_is_one_pass(shared):
     table = full_table(11, 601, shared=shared)
     size = 32

@@ -60,8 +60,8 @@ class HybridBatchSampler:
             same whatever α) or ``bernoulli`` (an independent draw a batch).
         unit: ``batch``: every batch is of one kind; ``row``: each row is drawn by kind.
         cross: ``mixed`` or ``homogeneous`` cross-lingual batches.
-        mono: ``homogeneous``: a monolingual batch holds one language; ``xx-mixed``: rows of several languages,
-            each with query and passage in one (an ablation: it is known to ruin training).
+        mono: ``homogeneous``: a monolingual batch holds one language; ``xx-mixed``: rows of several
+            languages, each with query and passage in one (an ablation: it is known to ruin training).
         language_weights: ``uniform``, the exponent t of size^t, or a weight for each language (a
             mapping from names, or a sequence in the order of ``index.languages``); weight 0 leaves
             a language out. A language pair gets the product of its two weights. Also
