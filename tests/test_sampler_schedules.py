@@ -134,3 +134,20 @@ def test_states_of_other_schedules_are_refused():
 def test_what_is_no_schedule_is_refused(text):
     with pytest.raises(InvalidArgument):
         hf.HybridBatchSampler(full(3, 40), 8, text)
+
+
+def test_exposure_is_matched_to_the_mean_of_a_schedule():
+    rows = np.arange(600)
+    index = hf.PairIndex.from_columns(
+        rows // 3, rows % 3, rows, np.where(rows % 12 == 2, -1, rows), languages=["a", "b", "c"]
+    )
+    weighted = [
+        hf.HybridBatchSampler(index, 8, ratio, language_weights="exposure-matched:0.5")
+        for ratio in (0.5, "piecewise:0=0.25,12=0.75")
+    ]
+    total = len(weighted[1])
+    mean = weighted[1].mono_ratio_integral(total) / total
+    assert mean > 0.5
+    constant = hf.HybridBatchSampler(index, 8, mean, language_weights="exposure-matched:0.5")
+    shares = [hf.simulate(one).exposure.strata.diagonal() for one in (constant, weighted[1])]
+    np.testing.assert_allclose(shares[0] / shares[0].sum(), shares[1] / shares[1].sum(), atol=0.03)

@@ -140,11 +140,13 @@ class HybridBatchSampler:
             batches_per_epoch=given,
             mono_ratio=mean,
         )
+        # Only some forms of α depend on the length of an epoch; without it the plan says best what is wrong.
+        fixed = isinstance(self.mono_ratio, float | Piecewise)
         try:
             self._plan = Plan(
                 index._core,
                 batch_size=self.batch_size,
-                mono_ratio=pieces_of(self.mono_ratio, self._epoch_length(given, weights), 1),
+                mono_ratio=pieces_of(self.mono_ratio, 1 if fixed else self._epoch_length(given, weights), 1),
                 mixing=mixing,
                 unit=unit,
                 mono=mono,
@@ -205,9 +207,7 @@ class HybridBatchSampler:
         return window
 
     def _epoch_length(self, batches_per_epoch: int | None, weights: Weights) -> int:
-        """Return the length of an epoch for an α that depends on it, else 1."""
-        if isinstance(self.mono_ratio, float | Piecewise):
-            return 1
+        """Return the batches of an epoch over all ranks, before there is a plan."""
         return Plan.epoch_length(
             self.index._core,
             batch_size=self.batch_size,
