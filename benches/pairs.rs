@@ -3,8 +3,9 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hybrid_fast_core::hash::key;
 use hybrid_fast_core::pairs::{Columns, Key, Pair, PairIndex};
-use hybrid_fast_core::permutation::{Permutation, key};
+use hybrid_fast_core::permutation::Permutation;
 
 const LANGUAGES: u64 = 11;
 const CELLS: u64 = 1_000_000;

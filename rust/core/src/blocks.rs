@@ -1,10 +1,11 @@
 //! Blocks: consecutive batches whose rows are drawn and guarded together.
 
 use crate::colouring::coloured;
+use crate::hash::{key, mix};
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
 use crate::pairs::{Key, Pair};
-use crate::permutation::{Permutation, key, mix};
+use crate::permutation::Permutation;
 use crate::screening::Board;
 use crate::streams::{Stream, Streams};
 use crate::thinning::Order;

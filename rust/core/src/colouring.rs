@@ -5,7 +5,8 @@
 //! 1971): two colours alternate along paths, and exchanging them along one whose ends are of one colour
 //! moves an edge from the larger to the smaller.
 
-use crate::permutation::{mix, shuffle};
+use crate::hash::mix;
+use crate::permutation::shuffle;
 
 /// Largest table of colours at identities, and most steps of placing rows.
 const LARGEST: (usize, usize) = (1 << 26, 1 << 31);
@@ -213,7 +214,7 @@ mod tests {
                 let mut identity = 0;
                 while keys.len() < rows {
                     let most = (rows - keys.len()).min(batches);
-                    let drawn = crate::permutation::key(&[seed, side, identity]) as usize % most;
+                    let drawn = crate::hash::key(&[seed, side, identity]) as usize % most;
                     let count = if tight { most } else { drawn + 1 };
                     keys.extend(std::iter::repeat_n(identity as u32, count));
                     identity += 1;

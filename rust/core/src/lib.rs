@@ -5,7 +5,7 @@
 //! thread pool. Every function takes borrowed arrays and plain numbers, and returns an [`Error`]
 //! instead of panicking on bad input. Results never depend on thread count, block size or CPU features.
 //!
-//! Data flows one way. Which rows make a batch: `pairs`, `permutation` → `ratio` → `mixture` (kinds) and `turns`
+//! Data flows one way. Which rows make a batch: `hash`, `permutation`, `pairs` → `ratio` → `mixture` (kinds) and `turns`
 //! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length`
 //! → `shaping` (checks the data, decides passes and blocks) → `screening`, `colouring` → `blocks` (rows drawn and guarded) →
 //! `epoch` → `plan` → `audit`. Beside them: `near_duplicates` (which passages count as one), `negatives` (hard
@@ -20,6 +20,7 @@ mod configuration;
 pub mod epoch;
 pub mod epoch_length;
 mod error;
+pub mod hash;
 pub mod kernel;
 mod layout;
 pub mod matrix;

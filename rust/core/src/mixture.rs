@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
+use crate::hash::key;
 use crate::kernel::{Kernel, draw};
-use crate::permutation::key;
 use crate::ratio::{ONE, Ratio};
 
 /// How monolingual and cross-lingual slots alternate.

@@ -1,6 +1,6 @@
 //! Packing rows into batches so that no identity comes twice in a batch.
 
-use crate::permutation::mix;
+use crate::hash::mix;
 
 /// Which identities must not come twice in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

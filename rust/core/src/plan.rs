@@ -202,10 +202,10 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::key;
     use crate::mixture::Mixing;
     use crate::packing::Guard;
     use crate::pairs::Columns;
-    use crate::permutation::key;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

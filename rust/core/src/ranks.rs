@@ -6,7 +6,7 @@ use crate::kernel::{BOUNDS, FEW, Hits, Kernel, LONGEST, prefetch};
 use crate::matrix::View;
 use crate::rows::{Task, cut, over};
 use crate::threads::Threads;
-use crate::topk::{Score, Stored, first_nan};
+use crate::topk::{Score, Stored, first_nan, nan_in};
 use crate::{Error, Result};
 
 /// The golds of each query, in compressed sparse rows: those of query `i` are
@@ -251,7 +251,7 @@ pub fn ranks<T: Stored>(
             columns,
         })
         .collect();
-    over(scores, &threads, &mut tasks, tick, |task| {
+    let nan = over((rows, columns), &threads, &mut tasks, tick, |task| {
         let mut counter = Counter::new(kernel);
         let mut rest = &mut task.output[..];
         task.rows.clone().find(|&row| {
@@ -272,6 +272,9 @@ pub fn ranks<T: Stored>(
             )
         })
     })?;
+    if let Some(row) = nan {
+        return Err(nan_in(scores, row));
+    }
     let mut counted = vec![Tally::default(); positives.len()];
     for task in &tasks {
         for (tally, part) in counted[positives.of(&task.rows)]

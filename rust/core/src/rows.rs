@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::matrix::View;
 use crate::threads::Threads;
-use crate::topk::{Stored, first_nan};
 use crate::{Error, Result};
 
 /// Elements of a task, at most, where rows are shorter: a quarter of a millisecond.
@@ -54,18 +52,18 @@ pub(crate) fn cut(
         .collect()
 }
 
-/// Runs `work` on every task; it returns the first row of its task that holds a NaN, if any.
+/// Runs `work` on every task of a matrix of `rows` × `columns`; it returns the first row of its task that
+/// holds a NaN, if any. Returns the first such row of all.
 ///
 /// # Errors
-/// [`Error::NotANumber`] names the first NaN; [`Error::Interrupted`] when `tick` returns `false`.
-pub(crate) fn over<T: Stored, O: Send>(
-    scores: &View<'_, T>,
+/// [`Error::Interrupted`] when `tick` returns `false`.
+pub(crate) fn over<O: Send>(
+    (rows, columns): (usize, usize),
     threads: &Threads,
     tasks: &mut [Task<O>],
     tick: &dyn Fn(usize, usize) -> bool,
     work: impl Fn(&mut Task<O>) -> Option<usize> + Sync,
-) -> Result<()> {
-    let rows = scores.rows();
+) -> Result<Option<usize>> {
     let nan = AtomicUsize::new(usize::MAX);
     let done = AtomicUsize::new(0);
     let mut next = STEP;
@@ -87,19 +85,15 @@ pub(crate) fn over<T: Stored, O: Send>(
                 return true;
             }
             next = done + STEP;
-            tick(done / scores.columns().max(1), rows)
+            tick(done / columns.max(1), rows)
         },
     );
     let row = nan.into_inner();
     if row < rows {
-        let mut scratch = Vec::new();
-        let column = first_nan(T::widen(scores.row(row), &mut scratch)).unwrap_or(0);
-        return Err(Error::NotANumber(format!(
-            "scores[{row}, {column}] is NaN (query {row}, passage {column}); NaN has no rank"
-        )));
+        return Ok(Some(row));
     }
     if finished && tick(rows, rows) {
-        Ok(())
+        Ok(None)
     } else {
         Err(Error::Interrupted)
     }

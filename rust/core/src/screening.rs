@@ -182,7 +182,7 @@ mod tests {
         ) {
             let count = size * batches + spare;
             let draw = |kind: u64, one: usize| {
-                (crate::permutation::key(&[seed, kind, one as u64]) % u64::from(few)) as u32
+                (crate::hash::key(&[seed, kind, one as u64]) % u64::from(few)) as u32
             };
             let keys: Vec<Vec<u32>> = (0..2)
                 .map(|kind| (0..count).map(|one| draw(kind, one)).collect())

@@ -1,6 +1,6 @@
 //! Streams of random numbers, one for each thing that an epoch decides.
 
-use crate::permutation::key;
+use crate::hash::key;
 
 /// Changes whenever the same configuration would give other batches.
 pub const STREAM_VERSION: u64 = 2;

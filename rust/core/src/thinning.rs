@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::configuration::Unit;
+use crate::hash::mix;
 use crate::kernel::Kernel;
 use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
 use crate::packing::Keys;
 use crate::pairs::Key;
-use crate::permutation::{Permutation, mix};
+use crate::permutation::Permutation;
 
 /// Rounds in which the chances of frequent identities settle.
 const THINNING_ROUNDS: usize = 12;

@@ -209,6 +209,15 @@ pub struct TopK<S> {
     pub ids: Vec<i64>,
 }
 
+/// The error that names the first NaN of a row.
+pub(crate) fn nan_in<T: Stored>(scores: &View<'_, T>, row: usize) -> Error {
+    let mut scratch = Vec::new();
+    let column = first_nan(T::widen(scores.row(row), &mut scratch)).unwrap_or(0);
+    Error::NotANumber(format!(
+        "scores[{row}, {column}] is NaN (query {row}, passage {column}); NaN has no rank"
+    ))
+}
+
 #[allow(clippy::eq_op)] // a value that differs from itself is NaN, in any of the types
 pub(crate) fn first_nan<S: PartialOrd>(scores: &[S]) -> Option<usize> {
     scores.iter().position(|score| score != score)
@@ -268,7 +277,8 @@ pub fn topk<T: Stored>(
             output,
         });
     }
-    over(scores, &threads, &mut tasks, tick, |task| {
+    let shape = (scores.rows(), columns);
+    let nan = over(shape, &threads, &mut tasks, tick, |task| {
         let mut chooser = T::Chooser::default();
         task.rows.clone().enumerate().find_map(|(number, row)| {
             let part = &scores.row(row)[task.columns.clone()];
@@ -286,6 +296,9 @@ pub fn topk<T: Stored>(
             None
         })
     })?;
+    if let Some(row) = nan {
+        return Err(nan_in(scores, row));
+    }
     let mut tasks = tasks
         .into_iter()
         .filter(|task| task.columns.len() < columns)

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use crate::permutation::{key, mix, shuffle};
+use crate::hash::{key, mix};
+use crate::permutation::shuffle;
 use crate::{Error, Result};
 
 /// Whole-number shares of the items that take turns.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::hash::key;
 use crate::mixture::Mixing;
 use crate::packing::Guard;
 use crate::pairs::{Columns, PairIndex};
-use crate::permutation::key;
 use crate::plan::{Config, Holds, LanguageWeights};
 use crate::ratio::{Piece, Ratio};
 

@@ -3,10 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::bisect_halves;
+use super::bounds::{BOUNDS, add_above};
 use super::{Isa, Kernel, Lanes};
-
-/// Most bounds of one pass: with the gap below the first they are sixteen places, four halvings.
-pub const BOUNDS: usize = 15;
 
 /// Longest run of scores that one pass takes: 255 vectors, after which a counter of 8 bits is full.
 pub const LONGEST: usize = 255 * 16;
@@ -253,17 +251,6 @@ unsafe fn avx512<T: Lanes>(
     }
     add_above(&histogram, above);
     nan != 0
-}
-
-/// Adds to `above[i]` the scores that have more than `i` bounds below them.
-#[cfg(target_arch = "x86_64")]
-pub(super) fn add_above(histogram: &[u32; BOUNDS + 1], above: &mut [u32]) {
-    let gaps = &histogram[1..=above.len()];
-    let mut greater = 0;
-    for (above, below) in above.iter_mut().zip(gaps).rev() {
-        greater += below;
-        *above += greater;
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::Hits;
-use super::bisect::{BOUNDS, add_above};
+use super::bounds::{BOUNDS, add_above};
 use super::wide::ask_ahead;
 
 /// A whole number that orders as the float with these bits does; both zeros are 0.

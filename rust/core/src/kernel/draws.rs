@@ -1,7 +1,7 @@
 //! Independent draws, one hash a number, counted many at a time.
 
 use super::{Isa, Kernel, dispatched};
-use crate::permutation::mix;
+use crate::hash::mix;
 
 /// The draw of a number under a key: 64 even bits.
 #[inline(always)]

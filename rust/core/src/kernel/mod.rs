@@ -10,6 +10,7 @@ mod amx;
 mod bisect;
 #[cfg(target_arch = "x86_64")]
 mod bisect_halves;
+mod bounds;
 mod collect;
 mod count;
 mod draws;
@@ -28,7 +29,8 @@ use crate::{Error, Result};
 pub use above::{Above, above_plainly};
 pub use aligned::Aligned;
 pub use amx::{FINER, PanelSide, PanelTiles, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
-pub use bisect::{BOUNDS, Hits, LONGEST, bisect_plainly};
+pub use bisect::{Hits, LONGEST, bisect_plainly};
+pub use bounds::BOUNDS;
 pub use collect::Reached;
 pub use count::{Counts, FEW, count_plainly};
 pub use draws::draw;

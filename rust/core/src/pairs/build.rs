@@ -5,7 +5,7 @@ use super::order::Places;
 use super::sharing::sharing;
 use super::survey::{PIECE, Survey, survey};
 use super::{Columns, Given, LIMIT, MISSING, PairIndex, Sharing};
-use crate::permutation::key;
+use crate::hash::key;
 use crate::{Error, Result};
 
 impl PairIndex {

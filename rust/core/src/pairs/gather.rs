@@ -176,7 +176,7 @@ fn answered(pairs: &[Pair]) -> impl ExactSizeIterator<Item = u32> {
 mod tests {
     use super::super::samples::sample;
     use super::*;
-    use crate::permutation::mix;
+    use crate::hash::mix;
     use proptest::prelude::*;
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The languages of each group as bits, so that a cell is found by counting and not by looking.
 
-use super::file::{NONE, Reader, Writer};
+use super::format::{NONE, Reader, Writer};
 use super::store::Store;
 
 /// The languages of each group.

@@ -9,6 +9,7 @@ mod build;
 mod column;
 mod divisor;
 mod file;
+mod format;
 mod gather;
 mod masks;
 mod numbers;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Columns, PairIndex};
-use crate::permutation::{Permutation, key};
+use crate::hash::key;
+use crate::permutation::Permutation;
 
 /// The columns of an index.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 //! a stratum is the groups in both sets. Complete sets need no bits, equal sets are kept once,
 //! and strata of the same two sets share one directory.
 
-use super::file::{NONE, Reader, Writer};
+use super::format::{NONE, Reader, Writer};
 use super::store::Store;
 
 /// Words of 64 groups between two counts of a directory.

@@ -190,7 +190,7 @@ pub(super) fn survey(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::permutation::mix;
+    use crate::hash::mix;
     use proptest::prelude::*;
     use xxhash_rust::xxh3::xxh3_64;
 

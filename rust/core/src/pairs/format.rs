@@ -1,0 +1,210 @@
+//! The format of an index file.
+//!
+//! Words of 8 bytes, lowest byte first: a header (magic, version, its own length, the file's
+//! length, checksums, numbers, and where each run of numbers lies) and the runs, each at a
+//! multiple of 64 bytes.
+
+use std::io;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use super::column::Column;
+use super::divisor::Divisor;
+use super::store::{Image, Plain, Store, bytes_of};
+
+const MAGIC: u64 = u64::from_le_bytes(*b"hf-pairs");
+const VERSION: u64 = 1;
+
+/// Words of the header before the fields, and the checksum after them.
+const LEADING: usize = 5;
+
+/// Every run of numbers starts at a multiple of this.
+pub(super) const ALIGNMENT: usize = 64;
+
+/// Says that there is nothing.
+pub(super) const NONE: u64 = u64::MAX;
+
+/// What an index puts in its file.
+#[derive(Default)]
+pub(super) struct Writer<'a> {
+    fields: Vec<u64>,
+    runs: Vec<&'a [u8]>,
+    end: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn number(&mut self, number: impl Into<u64>) {
+        self.fields.push(number.into());
+    }
+
+    pub(super) fn size(&mut self, number: usize) {
+        self.fields.push(number as u64);
+    }
+
+    pub(super) fn run<T: Plain>(&mut self, numbers: &'a [T]) {
+        let bytes = bytes_of(numbers);
+        self.size(self.end);
+        self.size(numbers.len());
+        self.runs.push(bytes);
+        self.end += bytes.len().next_multiple_of(ALIGNMENT);
+    }
+
+    pub(super) fn column(&mut self, column: &'a Column) {
+        let mut rule = |tag: u64, a: u32, b: u32| {
+            self.fields.extend([tag, u64::from(a), u64::from(b)]);
+        };
+        match column {
+            Column::Constant(value) => rule(0, *value, 0),
+            Column::Position(base) => rule(1, *base, 0),
+            Column::Quotient(base, by) => rule(2, *base, by.value()),
+            Column::Remainder(base, by) => rule(3, *base, by.value()),
+            Column::Multiple(base, by) => rule(4, *base, *by),
+            Column::Transposed(by, rows) => rule(5, by.value(), *rows),
+            Column::Bytes(values) => {
+                self.number(6u64);
+                self.run(values);
+            }
+            Column::Values(values) => {
+                self.number(7u64);
+                self.run(values);
+            }
+        }
+    }
+
+    pub(super) fn write(self, out: &mut dyn io::Write) -> io::Result<()> {
+        let header = 8 * (LEADING + self.fields.len() + 1);
+        let content = header.next_multiple_of(ALIGNMENT);
+        let zeros = [0u8; ALIGNMENT];
+        let mut hash = Xxh3::new();
+        for run in &self.runs {
+            hash.update(run);
+            hash.update(&zeros[..run.len().next_multiple_of(ALIGNMENT) - run.len()]);
+        }
+        let mut words = vec![
+            MAGIC,
+            VERSION,
+            header as u64,
+            (content + self.end) as u64,
+            hash.digest(),
+        ];
+        words.extend(&self.fields);
+        let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.extend(xxh3_64(&bytes).to_le_bytes());
+        bytes.resize(content, 0);
+        out.write_all(&bytes)?;
+        for run in &self.runs {
+            out.write_all(run)?;
+            let padding = run.len().next_multiple_of(ALIGNMENT) - run.len();
+            out.write_all(&zeros[..padding])?;
+        }
+        out.flush()
+    }
+}
+
+/// The file of an index, read in the order in which it was written.
+pub(super) struct Reader {
+    image: Arc<Image>,
+    fields: std::vec::IntoIter<u64>,
+    content: usize,
+}
+
+/// What is wrong with a file, as the end of a sentence that its name begins.
+pub(super) type Wrong = String;
+
+impl Reader {
+    pub(super) fn new(image: Image, verify: bool) -> std::result::Result<Self, Wrong> {
+        let bytes = image.bytes();
+        let word = |at: usize| -> Option<u64> {
+            let word = bytes.get(8 * at..8 * at + 8)?;
+            Some(u64::from_le_bytes(word.try_into().ok()?))
+        };
+        let foreign = "is not a file of a pair index; make one with PairIndex.save";
+        if word(0) != Some(MAGIC) {
+            return Err(foreign.into());
+        }
+        let short = || {
+            format!(
+                "is cut off after {} bytes; save the index again",
+                bytes.len()
+            )
+        };
+        match word(1) {
+            Some(VERSION) => {}
+            Some(version) => {
+                return Err(format!(
+                    "has version {version} of the format, expected {VERSION}; build and save the \
+                     index again with this release"
+                ));
+            }
+            None => return Err(short()),
+        }
+        let header = word(2).ok_or_else(short)? as usize;
+        let damaged = "has a damaged header; save the index again";
+        if !header.is_multiple_of(8) || header / 8 <= LEADING {
+            return Err(damaged.into());
+        }
+        let own = bytes.get(..header - 8).ok_or_else(short)?;
+        if word(header / 8 - 1).ok_or_else(short)? != xxh3_64(own) {
+            return Err(damaged.into());
+        }
+        let len = word(3).ok_or_else(short)?;
+        if bytes.len() as u64 != len {
+            return Err(format!(
+                "has {} bytes, and its header says {len}; save the index again",
+                bytes.len()
+            ));
+        }
+        let content = header.next_multiple_of(ALIGNMENT);
+        if verify && word(4) != bytes.get(content..).map(xxh3_64) {
+            return Err("holds other bytes than were saved; save the index again".into());
+        }
+        let fields: Vec<u64> = (LEADING..header / 8 - 1).filter_map(word).collect();
+        Ok(Self {
+            fields: fields.into_iter(),
+            content,
+            image: Arc::new(image),
+        })
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        self.fields.next()
+    }
+
+    pub(super) fn size(&mut self) -> Option<usize> {
+        usize::try_from(self.number()?).ok()
+    }
+
+    pub(super) fn narrow(&mut self) -> Option<u32> {
+        u32::try_from(self.number()?).ok()
+    }
+
+    pub(super) fn run<T: Plain>(&mut self) -> Option<Store<T>> {
+        let start = self.content.checked_add(self.size()?)?;
+        let count = self.size()?;
+        Store::within(&self.image, start, count)
+    }
+
+    /// A column of at least `len` values.
+    pub(super) fn column(&mut self, len: usize) -> Option<Column> {
+        let tag = self.number()?;
+        if tag >= 6 {
+            let column = match tag {
+                6 => Column::Bytes(self.run().filter(|values| values.len() >= len)?),
+                7 => Column::Values(self.run().filter(|values| values.len() >= len)?),
+                _ => return None,
+            };
+            return Some(column);
+        }
+        let (a, b) = (self.narrow()?, self.narrow()?);
+        let divisor = |by: u32| (by >= 2).then(|| Divisor::new(by));
+        Some(match tag {
+            0 => Column::Constant(a),
+            1 => Column::Position(a),
+            2 => Column::Quotient(a, divisor(b)?),
+            3 => Column::Remainder(a, divisor(b)?),
+            4 => Column::Multiple(a, b),
+            _ => Column::Transposed(divisor(a)?, b),
+        })
+    }
+}
