@@ -19,7 +19,7 @@ from hybrid_fast.corpus import corpus_identities, identities, load_corpus, row_i
 from hybrid_fast.corpus.folding import folded
 from hybrid_fast.corpus.near_duplicates import jaccard
 from hybrid_fast.errors import InvalidArgument, InvalidShape
-from hybrid_fast.sampler import index_and_negatives
+from hybrid_fast.sampler.configured import index_and_negatives
 
 RULES = ("text", "normalised", "near-duplicate")
 SENTENCE = "The old bridge over the river was built by the people of the northern town in the year"

@@ -28,7 +28,8 @@ from hybrid_fast.corpus import load_sources, write_negatives
 from hybrid_fast.encoder import encode_passages, encode_queries, load_encoder
 from hybrid_fast.errors import ConfigError, RunError
 from hybrid_fast.losses import InfoNCELoss
-from hybrid_fast.sampler import PairWithNegatives, index_and_negatives
+from hybrid_fast.sampler import PairWithNegatives
+from hybrid_fast.sampler.configured import index_and_negatives
 from hybrid_fast.training import train
 from hybrid_fast.training.batches import PairTexts
 from hybrid_fast.training.certificate import draw

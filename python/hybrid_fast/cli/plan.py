@@ -44,7 +44,8 @@ def plan(
     """
     from ..corpus import corpus_identities, load_sources
     from ..errors import ConfigError
-    from ..sampler import HybridBatchSampler, index_and_negatives, simulate
+    from ..sampler import HybridBatchSampler, simulate
+    from ..sampler.configured import index_and_negatives
     from .console import console, progress_bars
     from .mix_plot import mix_plot, mix_table
 

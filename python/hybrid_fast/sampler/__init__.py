@@ -5,11 +5,10 @@ from __future__ import annotations
 from .._core import STREAM_VERSION
 from .batch import Batch
 from .capped_epochs import CappedEpochs
-from .configured import index_and_negatives
+from .carrying import PairWithNegatives
 from .exposure_matching import ExposureMatched
 from .ledger import Exposure
 from .mix import Mix
-from .negatives import PairWithNegatives
 from .sampler import HybridBatchSampler
 from .schedules import Cosine, Linear, Piecewise
 from .simulation import Simulation, exposure, simulate
@@ -28,6 +27,5 @@ __all__ = [
     "Piecewise",
     "Simulation",
     "exposure",
-    "index_and_negatives",
     "simulate",
 ]

@@ -12,21 +12,19 @@ import json
 import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 import numpy as np
 
 from .._core import STREAM_VERSION, Plan
-from ..config import SamplerConfig
-from ..corpus import HardNegatives, normalise_language
 from ..errors import InfeasiblePlan, InvalidArgument, StateMismatch
 from ..pairs import PairIndex
 from ..progress import Progress
 from .batch import Batch
+from .carrying import PairWithNegatives
 from .checks import GUARDS, choice, guard_names, ratio, whole
 from .exposure_matching import ExposureMatched
 from .naming import frequent_text, named
-from .negatives import NegativeLanguage, Negatives, PairWithNegatives
 from .schedules import (
     MonoRatio,
     Piecewise,
@@ -36,6 +34,10 @@ from .schedules import (
     pieces_of,
 )
 from .weights import LanguageWeights, Weights, resolve_weights
+
+if TYPE_CHECKING:
+    from ..config import SamplerConfig
+    from .negatives import NegativeLanguage, Negatives
 
 _ROWS_AT_ONCE = 2**16
 
@@ -172,8 +174,11 @@ class HybridBatchSampler:
             *weights,
         ]
         settings += [self._total, self.guard, self.guard_window, self.seed, index.languages]
-        self.negatives = None
+        self.negatives: Negatives | None = None
         if hard_negatives is not None:
+            from ..corpus import HardNegatives
+            from .negatives import Negatives
+
             per_query = whole("negatives_per_query", negatives_per_query, 1, 2**16)
             self.negatives = Negatives(index, HardNegatives.of(hard_negatives), per_query, negatives_language)
             settings.append(self.negatives.fingerprint)
@@ -252,8 +257,10 @@ class HybridBatchSampler:
         """Return the sampler of a configuration; its language weights may name any code of a language.
 
         Where the configuration names a file of hard negatives, give what
-        :func:`~hybrid_fast.sampler.index_and_negatives` makes of it.
+        :func:`~hybrid_fast.sampler.configured.index_and_negatives` makes of it.
         """
+        from ..corpus import normalise_language
+
         if config.hard_negatives is not None and hard_negatives is None:
             raise InvalidArgument(
                 f"the configuration names hard negatives, {config.hard_negatives}; read them for the "

@@ -18,7 +18,8 @@ from ..corpus import load_source, load_sources
 from ..encoder import load_encoder, quiet, save_encoder
 from ..errors import ConfigError, RunError
 from ..progress import Progress
-from ..sampler import HybridBatchSampler, index_and_negatives
+from ..sampler import HybridBatchSampler
+from ..sampler.configured import index_and_negatives
 from .batches import PairTexts, TrainingBatches
 from .card import model_card
 from .certificate import certify
