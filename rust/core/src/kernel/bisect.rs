@@ -3,7 +3,9 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::bisect_halves;
-use super::bounds::{BOUNDS, add_above};
+use super::bounds::BOUNDS;
+#[cfg(target_arch = "x86_64")]
+use super::bounds::add_above;
 use super::{Isa, Kernel, Lanes};
 
 /// Longest run of scores that one pass takes: 255 vectors, after which a counter of 8 bits is full.

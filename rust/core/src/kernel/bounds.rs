@@ -4,7 +4,7 @@
 pub const BOUNDS: usize = 15;
 
 /// Adds to `above[i]` the scores that have more than `i` bounds below them.
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "x86_64")] // elsewhere scores are counted one bound at a time
 pub(super) fn add_above(histogram: &[u32; BOUNDS + 1], above: &mut [u32]) {
     let gaps = &histogram[1..=above.len()];
     let mut greater = 0;
