@@ -61,7 +61,7 @@ mod tests {
                 [
                     times * by,
                     (times * by).wrapping_sub(1),
-                    times * by + 1 % by,
+                    (times * by).wrapping_add(1),
                 ]
             });
             for number in around.chain(edges.iter().copied()) {
