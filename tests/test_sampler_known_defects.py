@@ -9,16 +9,7 @@ import numpy as np
 import pytest
 
 import hybrid_fast as hf
-
-
-def parallel(languages, groups, *, shared=1, **identities):
-    """All groups in all languages; ``shared`` groups in a row have one passage."""
-    cells = np.arange(groups * languages)
-    group = cells // languages
-    if shared > 1:
-        identities["passage_identity"] = group // shared
-    names = [f"l{number}" for number in range(languages)]
-    return hf.PairIndex.from_columns(group, cells % languages, cells, cells, languages=names, **identities)
+from parallel_index import parallel
 
 
 def stream(sampler, epoch=0):

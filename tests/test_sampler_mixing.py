@@ -11,15 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hybrid_fast as hf
+from parallel_index import parallel
 
 RATIOS = [0.0, 0.1, 1 / 3, 0.4, 0.5, 0.617, 0.95, 1.0]
-
-
-def parallel(languages, groups):
-    """All groups in all languages."""
-    cells = np.arange(groups * languages)
-    names = [f"l{number}" for number in range(languages)]
-    return hf.PairIndex.from_columns(cells // languages, cells % languages, cells, cells, languages=names)
 
 
 def whole_weights(languages, kind):

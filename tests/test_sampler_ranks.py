@@ -6,22 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import hybrid_fast as hf
 from hybrid_fast.errors import HybridFastError, InfeasiblePlan, InvalidArgument
+from parallel_index import parallel
+from plan_reference import check_kinds, check_rows_are_pairs
+from test_sampler import each, full_table, index_of
 
 COLUMNS = ("group", "query", "passage", "query_language", "passage_language")
-
-
-def parallel(languages, groups, *, shared=1):
-    """All groups in all languages; ``shared`` groups in a row have one passage."""
-    cells = np.arange(groups * languages)
-    group = cells // languages
-    names = [f"l{number}" for number in range(languages)]
-    identity = None if shared == 1 else group // shared
-    return hf.PairIndex.from_columns(
-        group, cells % languages, cells, cells, languages=names, passage_identity=identity
-    )
 
 
 def ranks(index, world, *, window, size=8, ratio=0.5, **options):
@@ -78,6 +72,31 @@ def test_no_identity_twice_in_a_window(world):
     for identity in (windows, windows // 3):
         ordered = np.sort(identity, axis=1)
         assert not (ordered[:, 1:] == ordered[:, :-1]).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([2, 4, 6]),
+    st.sampled_from(["exact", "coupled", "bernoulli"]),
+    st.sampled_from(["mixed", "homogeneous"]),
+    st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    st.integers(1, 3),
+    st.integers(0, 9),
+)
+def test_any_window_holds_its_promises(window, mixing, cross, ratio, shared, seed):
+    table = full_table(3, 150, shared=shared)
+    (sampler,) = ranks(
+        index_of(table), 1, window=window, size=4, ratio=ratio, mixing=mixing, cross=cross, seed=seed
+    )
+    batches = each(sampler)
+    check_rows_are_pairs(table, batches)
+    check_kinds(batches)
+    groups = sampler.batches(0, len(sampler)).group.reshape(-1, window * 4)
+    for identity in (groups, groups // shared):
+        assert all(len(set(row)) == len(row) for row in identity.tolist())
+    found = hf.simulate(sampler)
+    assert found.duplicates == 0
+    assert found.drift <= 0.5 or mixing != "exact"
 
 
 @pytest.mark.parametrize(("world", "window"), [(2, 2), (2, 8), (4, 4), (8, 8), (3, 6)])

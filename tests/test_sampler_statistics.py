@@ -13,22 +13,9 @@ import numpy as np
 import pytest
 
 import hybrid_fast as hf
+from parallel_index import parallel
 
 LIMIT = 4.5
-
-
-def parallel(languages, groups, *, shared=1):
-    """All groups in all languages; row = group × languages + language; ``shared`` groups have one passage."""
-    cells = np.arange(groups * languages)
-    group = cells // languages
-    return hf.PairIndex.from_columns(
-        group,
-        cells % languages,
-        cells,
-        cells,
-        languages=[f"l{number}" for number in range(languages)],
-        passage_identity=None if shared == 1 else group // shared,
-    )
 
 
 def passes(index, size, count, *, seed=1, epoch=0, **options):
