@@ -383,17 +383,18 @@ def test_a_kind_that_was_not_planned_is_drawn_when_asked_for():
 
 
 def test_exposure_is_matched_to_the_mean_of_a_schedule():
-    rows = np.arange(600)
-    index = hf.PairIndex.from_columns(
-        rows // 3, rows % 3, rows, np.where(rows % 12 == 2, -1, rows), languages=["a", "b", "c"]
-    )
-    weighted = [
-        hf.HybridBatchSampler(index, 8, ratio, language_weights="exposure-matched:0.5")
-        for ratio in (0.5, "piecewise:0=0.25,12=0.75")
-    ]
-    total = len(weighted[1])
-    mean = weighted[1].mono_ratio_integral(total) / total
-    assert mean > 0.5
-    constant = hf.HybridBatchSampler(index, 8, mean, language_weights="exposure-matched:0.5")
-    shares = [hf.simulate(one).exposure.strata.diagonal() for one in (constant, weighted[1])]
-    np.testing.assert_allclose(shares[0] / shares[0].sum(), shares[1] / shares[1].sum(), atol=0.03)
+    """b meets a and c, which never meet: only matched weights keep what is seen of b the same."""
+    rows = np.arange(1800)
+    group, second = rows // 2, rows % 2
+    language = np.where(group % 2 == 0, second, second + 1)
+    index = hf.PairIndex.from_columns(group, language, rows, rows, languages=["a", "b", "c"])
+
+    def seen(ratio, weights="exposure-matched:0.5"):
+        sampler = hf.HybridBatchSampler(index, 8, ratio, language_weights=weights, batches_per_epoch=2000)
+        strata = hf.simulate(sampler).strata
+        return (strata.sum(axis=0) + strata.sum(axis=1)) / strata.sum()
+
+    reference = seen(0.5, "uniform")
+    for ratio in (0.75, "piecewise:0=0.6,1000=0.9", "linear:0.5..1", lambda batch: 0.6 + batch % 2 * 0.3):
+        np.testing.assert_allclose(seen(ratio), reference, atol=0.003)
+    assert abs(seen(0.75, "uniform") - reference).max() > 0.01
