@@ -101,9 +101,8 @@ def identities(
 ) -> Int64s:
     """Turn texts into identities, for :meth:`hybrid_fast.PairIndex.from_columns`.
 
-    Of questions, give ``normalised``; ``near-duplicate`` is meant for passages. On one core a million
-    texts of 60 characters take some seconds by ``normalised``, and 100,000 of 200 characters a few by
-    ``near-duplicate``, which holds about 2 kB for each of those.
+    Of questions, give ``normalised``; ``near-duplicate`` is meant for passages, and holds about 10 bytes
+    for each of their characters.
 
     Args:
         texts: one a cell; None where the cell has no such side.

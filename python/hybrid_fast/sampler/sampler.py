@@ -29,7 +29,9 @@ from .schedules import (
     MonoRatio,
     Piecewise,
     changed_pieces,
+    identity,
     label,
+    mean_ratio,
     parse_mono_ratio,
     pieces_of,
 )
@@ -132,9 +134,12 @@ class HybridBatchSampler:
         given = None if batches_per_epoch is None else whole("batches_per_epoch", batches_per_epoch, 1, 2**62)
         self._told_epochs = 1
         self._changes: list[tuple[int, float]] = []
+        # Only some forms of α depend on the length of an epoch; without it the plan says best what is wrong.
         mean = 0.5
-        if isinstance(language_weights, str | ExposureMatched):
-            mean = self._mean_ratio(given)
+        if isinstance(self.mono_ratio, float):
+            mean = self.mono_ratio
+        elif isinstance(language_weights, str | ExposureMatched):
+            mean = mean_ratio(self.mono_ratio, self._epoch_length(given, Weights()))
         weights = resolve_weights(
             index,
             language_weights,
@@ -142,7 +147,6 @@ class HybridBatchSampler:
             batches_per_epoch=given,
             mono_ratio=mean,
         )
-        # Only some forms of α depend on the length of an epoch; without it the plan says best what is wrong.
         fixed = isinstance(self.mono_ratio, float | Piecewise)
         try:
             self._plan = Plan(
@@ -166,7 +170,7 @@ class HybridBatchSampler:
         self._total = len(self._plan)
         settings: list[object] = [
             self.batch_size,
-            self._ratio_settings(),
+            identity(self.mono_ratio, self._total),
             mixing,
             unit,
             mono,
@@ -221,27 +225,6 @@ class HybridBatchSampler:
             batches_per_epoch=batches_per_epoch,
             guard_window=self.guard_window,
         )
-
-    def _mean_ratio(self, batches_per_epoch: int | None) -> float:
-        """Return the mean of α over the first epoch."""
-        if isinstance(self.mono_ratio, float):
-            return self.mono_ratio
-        total = self._epoch_length(batches_per_epoch, Weights())
-        pieces = pieces_of(self.mono_ratio, total, 1)
-        ends = [*(piece[0] for piece in pieces[1:]), max(total, pieces[-1][0])]
-        areas = [
-            (min(end, total) - start) * (first + last) / 2
-            for (start, first, last), end in zip(pieces, ends, strict=True)
-            if start < total
-        ]
-        return sum(areas) / total
-
-    def _ratio_settings(self) -> object:
-        """Return what tells one α over time from another; of a function, what it says here and there."""
-        if callable(self.mono_ratio):
-            told = [self.mono_ratio_at(self._total * part // 16) for part in range(16)]
-            return ["function", *told]
-        return label(self.mono_ratio) if not isinstance(self.mono_ratio, float) else self.mono_ratio
 
     @classmethod
     def from_config(

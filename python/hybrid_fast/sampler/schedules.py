@@ -138,6 +138,25 @@ def changed_pieces(pieces: Sequence[Piece], changes: Sequence[tuple[int, float]]
     return result
 
 
+def mean_ratio(meant: Schedule | Callable[[int], float], epoch: int) -> float:
+    """Return the mean of α over the first epoch, of ``epoch`` batches."""
+    pieces = pieces_of(meant, epoch, 1)
+    ends = [*(piece[0] for piece in pieces[1:]), max(epoch, pieces[-1][0])]
+    areas = [
+        (min(end, epoch) - start) * (first + last) / 2
+        for (start, first, last), end in zip(pieces, ends, strict=True)
+        if start < epoch
+    ]
+    return sum(areas) / epoch
+
+
+def identity(meant: float | Schedule | Callable[[int], float], epoch: int) -> float | str | list[float]:
+    """Return what tells one α over time from another; of a function, what it says here and there."""
+    if callable(meant):
+        return [float(meant(epoch * part // 16)) for part in range(16)]
+    return meant if isinstance(meant, float) else label(meant)
+
+
 def label(meant: float | Schedule | Callable[[int], float]) -> str:
     """Return α in a few characters."""
     if isinstance(meant, Linear | Cosine):

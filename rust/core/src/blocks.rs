@@ -139,6 +139,16 @@ impl Layout {
                 keys
             })
             .collect();
+        let as_block = |at: Vec<u32>| Block {
+            pairs: at
+                .into_iter()
+                .map(|one| candidates.pairs[one as usize])
+                .collect(),
+            substituted: Vec::new(),
+        };
+        if keys.is_empty() {
+            return Ok(as_block(at));
+        }
         let drawn = at.clone();
         let mut board = Board {
             size: self.guarded_rows(),
@@ -146,12 +156,8 @@ impl Layout {
             classes: &candidates.classes,
             at: &mut at,
         };
-        if keys.is_empty() || board.clear() {
-            let pairs = &candidates.pairs;
-            return Ok(Block {
-                pairs: at.into_iter().map(|one| pairs[one as usize]).collect(),
-                substituted: Vec::new(),
-            });
+        if board.clear() {
+            return Ok(as_block(at));
         }
         if candidates.classes.len() == 1
             && let Some(block) = self.perfect(&candidates, drawn.len() / self.guarded_rows(), seed)
