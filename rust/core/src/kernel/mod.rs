@@ -22,13 +22,14 @@ mod quantise;
 mod scramble;
 mod tally;
 mod tile;
+mod tile_registers;
 mod wide;
 
 use crate::{Error, Result};
 
 pub use above::{Above, above_plainly};
 pub use aligned::Aligned;
-pub use amx::{FINER, PanelSide, PanelTiles, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS, Tiles};
+pub use amx::{FINER, PanelSide, PanelTiles, QueryTile, SIDE, SideStep, TILE, TILE_COLUMNS};
 pub use bisect::{Hits, LONGEST, bisect_plainly};
 pub use bounds::BOUNDS;
 pub use collect::Reached;
@@ -42,6 +43,7 @@ pub use quantise::Quantised;
 pub use scramble::{Network, ROUNDS};
 pub use tally::{Bands, Golds, Sixteen, Standings};
 pub use tile::{GROUP, LANES, PANEL, Scores, inner_product};
+pub use tile_registers::Tiles;
 pub use wide::Lanes;
 pub(crate) use wide::prefetch;
 
@@ -95,7 +97,7 @@ impl Kernel {
                 ),
                 (Isa::Avx512Vnni, is_x86_feature_detected!("avx512vnni")),
                 #[cfg(target_os = "linux")]
-                (Isa::Amx, amx::x86::is_allowed()),
+                (Isa::Amx, tile_registers::x86::is_allowed()),
             ];
             kernels.extend(
                 steps
