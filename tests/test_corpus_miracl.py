@@ -66,12 +66,12 @@ def test_texts_are_read_from_the_shards_in_any_order(tmp_path: Path) -> None:
 
 
 def test_shards_are_read_once_for_slices_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybrid_fast.corpus import miracl
+    from hybrid_fast.corpus import passage_files
 
     texts = hf.load_corpus("miracl", path=write_miracl(tmp_path), languages=["sw"]).passages.texts
     opened: list[Path] = []
-    read = miracl.read_lines
-    monkeypatch.setattr(miracl, "read_lines", lambda path: (opened.append(path), read(path))[1])
+    read = passage_files.read_lines
+    monkeypatch.setattr(passage_files, "read_lines", lambda path: (opened.append(path), read(path))[1])
     assert [text for start in range(0, 13, 3) for text in texts[start : start + 3]] == list(texts)
     assert len(opened) == 4
 

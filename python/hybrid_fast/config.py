@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -19,6 +18,7 @@ import cattrs
 from cattrs.v import format_exception
 
 from .errors import ConfigError
+from .text_files import quoted, read_toml, shortened
 
 T = TypeVar("T")
 
@@ -315,7 +315,7 @@ def from_mapping(kind: type[T], mapping: dict[str, Any]) -> T:
         raise
     except Exception as error:
         wrong = cattrs.transform_error(error, path=kind.__name__, format_exception=_reason)
-        raise ConfigError("; ".join(wrong)) from None
+        raise ConfigError("; ".join(shortened(item) for item in wrong)) from None
 
 
 def _reason(error: BaseException, kind: type | None) -> str:
@@ -330,11 +330,9 @@ def load(kind: type[T], path: Path | str) -> T:
     """
     path = Path(path)
     try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+        mapping = read_toml(path, ConfigError)
     except FileNotFoundError:
         raise ConfigError(f"no configuration file {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
     return from_mapping(kind, mapping)
 
 
@@ -346,4 +344,4 @@ def digest(config: Any) -> str:
 
 def _require(holds: bool, name: str, value: object, expected: str) -> None:
     if not holds:
-        raise ConfigError(f"{name} is {value!r}, expected {expected}")
+        raise ConfigError(f"{name} is {quoted(value)}, expected {expected}")

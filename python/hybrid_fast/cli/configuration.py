@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from ..config import from_mapping, to_mapping
 from ..errors import ConfigError
+from ..text_files import read_toml
 
 Tables = dict[tuple[str, ...], list[dict[str, Any]]]
 """Place in the configuration → the tables of an array of tables."""
@@ -26,11 +26,9 @@ def read(path: Path) -> tuple[dict[str, Any], Tables]:
         ConfigError: there is no such file, or it is not TOML.
     """
     try:
-        mapping = tomllib.loads(path.read_text(encoding="utf-8"))
+        mapping = read_toml(path, ConfigError)
     except FileNotFoundError:
         raise ConfigError(f"no configuration file {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
     tables: Tables = {}
     return _split(mapping, (), tables), tables
 

@@ -114,6 +114,11 @@ def _summary(description: Description) -> Table:
         ("documents", f"{description.documents:,}"),
         ("languages", f"{len(description.languages):,}"),
         ("judgements", f"{description.judgements:,}"),
+        *(
+            [("judgements of what is not there", f"{description.dropped_judgements:,}, left out")]
+            if description.dropped_judgements
+            else []
+        ),
         ("queries without a gold passage", f"{description.queries_without_gold:,}"),
         ("query identities", f"{description.query_identities:,}"),
         ("passage identities", f"{description.passage_identities:,}"),

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
+from ..text_files import quoted
 from .assembling import Assembly
 from .corpus import Corpus
 from .languages import normalise_language
-from .reading import files_by_stem, read_json_lines, take
+from .reading import read_json_lines, take
 from .selection import chosen_files
 
 SPLITS = ("train", "dev", "test")
@@ -18,6 +19,9 @@ SPLITS = ("train", "dev", "test")
 
 def read_afriqa(folder: Path, *, languages: tuple[str, ...] = (), split: str | None = None) -> Corpus:
     """Read the folder ``gold_passages``: files ``<language>.<pivot>.<split>.jsonl``, plain or ``.gz``.
+
+    A checkout of the source will do too: there they are ``data/gold_passages/<language>/
+    gold_span_passages.afriqa.<language>.<pivot>.<split>.json``, one record a line.
 
     A group is a question with a gold passage: a cell with the question as asked and no passage, and a
     cell in the pivot language with the translated question and the passage. Passages of equal text
@@ -34,18 +38,20 @@ def read_afriqa(folder: Path, *, languages: tuple[str, ...] = (), split: str | N
         CorpusError: a malformed file or name, or nothing for a language or split.
     """
     if split is not None and split not in SPLITS:
-        raise CorpusError(f"afriqa has no split {split!r}; its splits are {', '.join(SPLITS)}")
-    golds = folder / "gold_passages"
-    if not golds.is_dir():
-        raise FileNotFoundError(f"{folder} has no folder gold_passages; give the folder of AfriQA")
+        raise CorpusError(f"afriqa has no split {quoted(split)}; its splits are {', '.join(SPLITS)}")
+    golds, gold_files = _files(folder)
     pairs: dict[tuple[str, str], list[tuple[str, Path]]] = {}
-    for stem, path in files_by_stem(golds, ".jsonl").items():
-        match = re.fullmatch(r"([^.]+)\.([^.]+)\.(train|dev|test)", stem)
+    for path in gold_files:
+        match = re.fullmatch(r"(?:.*\.)?([^.]+)\.([^.]+)\.(train|dev|test)\.jsonl?(\.gz)?", path.name)
         if match is None:
             raise CorpusError(f"{path}: expected a name such as hau.en.test.jsonl")
         asked, pivot = normalise_language(match[1]), normalise_language(match[2])
         if split in (None, match[3]):
-            pairs.setdefault((asked, pivot), []).append((match[3], path))
+            parts = pairs.setdefault((asked, pivot), [])
+            twin = next((other for part, other in parts if part == match[3]), None)
+            if twin is not None:
+                raise CorpusError(f"{twin} and {path} hold the same part; keep one of them")
+            parts.append((match[3], path))
     pivots = {pivot for _, pivot in pairs}
     african = tuple(language for language in languages if language not in pivots)
     chosen_files({asked: None for asked, _ in pairs}, african, golds)
@@ -57,6 +63,18 @@ def read_afriqa(folder: Path, *, languages: tuple[str, ...] = (), split: str | N
         for part, path in sorted(files, key=lambda item: SPLITS.index(item[0])):
             _add_file(assembly, rows, asked, pivot, part, path, languages)
     return assembly.finish()
+
+
+def _files(folder: Path) -> tuple[Path, list[Path]]:
+    """Return the folder of the gold passages and its files, as unpacked or as git gives them."""
+    places = (folder, folder / "gold_passages", folder / "data" / "gold_passages", folder / "data")
+    golds = next((place for place in places if place.name == "gold_passages" and place.is_dir()), None)
+    if golds is None:  # the data set's copy on the hub has no such folder, only such names
+        golds = next((place for place in places if any(place.glob("*/gold_span_passages.*.json*"))), None)
+    if golds is None:
+        raise FileNotFoundError(f"{folder} has no folder gold_passages; give the folder of AfriQA")
+    files = [*golds.glob("*.json*"), *golds.glob("*/*.json*")]
+    return golds, sorted(path for path in files if path.is_file() and not path.name.startswith("."))
 
 
 def _add_file(
@@ -80,7 +98,7 @@ def _add_file(
         if not text:
             continue
         if group in assembly.groups:
-            raise CorpusError(f"{where}: id {number!r} occurs twice in the file")
+            raise CorpusError(f"{where}: id {quoted(number)} occurs twice in the file")
         if (pivot, text) not in rows:
             title = record.get("title") or f"untitled {group}"
             rows[pivot, text] = assembly.passages.add(f"{pivot}/{group}", text, pivot, str(title))

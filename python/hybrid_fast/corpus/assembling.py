@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..text_files import quoted
 from .corpus import Cells, Corpus, Qrels, Rows
 from .joining import identities
 
@@ -38,7 +39,7 @@ class RowList:
         """Return the rows, their languages as positions in ``languages``."""
         id, count = next(iter(Counter(self.ids).most_common(1)), ("", 0))
         if count > 1:
-            raise CorpusError(f"the {self.kind} id {id!r} occurs twice")
+            raise CorpusError(f"the {self.kind} id {quoted(id)} occurs twice")
         position = {language: number for number, language in enumerate(languages)}
         numbers = np.fromiter(
             (position[language] for language in self.languages), np.int16, len(self.languages)
@@ -69,7 +70,7 @@ class Assembly:
         """Add the cell of a group in a language, by rows; -1 where a side is missing."""
         number = self.groups.setdefault(group, len(self.groups))
         if (number, language) in self._cells:
-            raise CorpusError(f"{self.name}: group {group!r} occurs twice in {language}")
+            raise CorpusError(f"{self.name}: group {quoted(group)} occurs twice in {language}")
         self._cells[number, language] = len(self._query)
         self._query.append(query)
         self._passage.append(passage)

@@ -97,6 +97,8 @@ class Corpus:
         group_ids: external id of each group.
         cells: what can be drawn as training pairs.
         qrels: what evaluation counts as relevant.
+        dropped_judgements: how many judgements were left out because their query or passage is not in the
+            source (``missing="drop"``).
     """
 
     name: str
@@ -106,6 +108,7 @@ class Corpus:
     group_ids: Sequence[str]
     cells: Cells
     qrels: Qrels
+    dropped_judgements: int = 0
 
     def __repr__(self) -> str:
         """Say what is in it, in one line."""

@@ -57,6 +57,8 @@ class Description:
     strata: NDArray[np.int64]
     """int64[languages, languages]: groups with a query in the row's, a passage in the column's language."""
     judgements: int
+    dropped_judgements: int
+    """Judgements left out because their query or passage is not in the source (``missing="drop"``)."""
     queries_without_gold: int
     passage_identities: int
     """Different passages, translations and joined groups counted once."""
@@ -82,6 +84,7 @@ class Description:
                 for code, row in zip(codes, self.strata.tolist(), strict=True)
             },
             "judgements": self.judgements,
+            "dropped_judgements": self.dropped_judgements,
             "queries_without_gold": self.queries_without_gold,
             "passage_identities": self.passage_identities,
             "query_identities": self.query_identities,
@@ -130,6 +133,7 @@ def describe(
         ),
         strata=strata,
         judgements=len(corpus.qrels.passages),
+        dropped_judgements=corpus.dropped_judgements,
         queries_without_gold=int((~relevant).sum()),
         passage_identities=len(joined),
         query_identities=len(np.unique(cells.query_identity[cells.query >= 0])),

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import CorpusError
+from ..text_files import quoted, shortened
 from .corpus import Corpus
+from .reading import whole
 from .table import corpus_of_records
 
 
@@ -42,8 +44,8 @@ def read_hub(
     except Exception as error:  # datasets lets a dozen kinds of its dependencies through
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CorpusError(
-            f"cannot load {repository!r} from the Hugging Face hub: {reason}; check the name, configuration "
-            "and split, or, without network, download it once where there is one"
+            f"cannot load {repository!r} from the Hugging Face hub: {shortened(reason)}; check the name, "
+            "configuration and split, or, without network, download it once where there is one"
         ) from error
     if isinstance(found, dict):
         if len(found) > 1:
@@ -74,8 +76,17 @@ def _columns(repository: str, given: tuple[str, ...], present: list[str]) -> dic
 def _records(
     repository: str, rows: Any, names: dict[str, str], languages: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
+    one_sided = "group" in names  # only then another row may hold the other side
     for number, row in enumerate(rows):
         record = {kind: row[column] for kind, column in names.items()}
+        for kind in ("query", "passage"):
+            value = record[kind]
+            if not (isinstance(value, str) and value.strip()) and not (value is None and one_sided):
+                raise CorpusError(
+                    f"{repository}, row {number} (from 0), column {names[kind]!r}: the {kind} is "
+                    f"{quoted(value)}, expected a text; filter the data set, or name another column"
+                )
+            record[kind] = None if value is None else whole(value)
         record.setdefault("group", number)
         record.setdefault("language", languages[0] if languages else None)
-        yield f"{repository}, row {number}", record
+        yield f"{repository}, row {number} (from 0)", record

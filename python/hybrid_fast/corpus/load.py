@@ -10,9 +10,12 @@ from typing import Literal
 
 from ..config import SourceConfig
 from ..errors import ConfigError, CorpusError
+from ..text_files import quoted
 from .afriqa import read_afriqa
+from .beir import read_beir_folder
 from .corpus import Corpus
 from .hub import read_hub
+from .judgements import Missing
 from .languages import normalise_languages
 from .miracl import read_miracl
 from .mixing import mix
@@ -41,6 +44,7 @@ class Request:
     articles: Articles
     repository: str | None
     columns: tuple[str, ...]
+    missing: Missing
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ class Reader:
     """Reads what is asked."""
     folders: tuple[str, ...] = ()
     """Names of its folder below HYBRID_FAST_DATA; none: it has no default place."""
-    path: Literal["folder", "any", "optional"] = "folder"
-    """What it reads: a folder; a folder or file; or nothing that must be on the disk."""
+    path: Literal["folder", "either", "any", "optional"] = "folder"
+    """What it reads: a folder; its folder or a file of it; any folder or file; nothing that must be."""
     takes: frozenset[str] = frozenset()
-    """Which of split, repository and columns it understands."""
+    """Which of split, repository, columns and missing it understands."""
 
 
 def _xquad_r(name: str) -> Callable[[Request], Corpus]:
@@ -86,7 +90,12 @@ def _afriqa(ask: Request) -> Corpus:
 def _miracl(ask: Request) -> Corpus:
     if ask.articles != "all":
         raise CorpusError("miracl is read as a whole; leave articles = 'all'")
-    return read_miracl(ask.path, languages=ask.languages, split=ask.split)
+    return read_miracl(ask.path, languages=ask.languages, split=ask.split, missing=ask.missing)
+
+
+def _beir(ask: Request) -> Corpus:
+    corpus = read_beir_folder(ask.path, languages=ask.languages, split=ask.split, missing=ask.missing)
+    return _in_language(corpus, ask)
 
 
 def _hub(ask: Request) -> Corpus:
@@ -114,25 +123,36 @@ READERS: dict[str, Reader] = {
         ("qa-en-squad-sentences", "squad-sentences"),
     ),
     "jaquad": Reader(
-        _paragraphs("jaquad", "ja", "train", "dev"), ("qa-ja-jaquad", "jaquad"), takes=frozenset({"split"})
+        _paragraphs("jaquad", "ja", "train", "dev"),
+        ("qa-ja-jaquad", "jaquad"),
+        path="either",
+        takes=frozenset({"split"}),
     ),
     "cmrc2018": Reader(
         _paragraphs("cmrc2018", "zh", "train", "dev", "trial", "test"),
         ("qa-zh-cmrc2018", "cmrc2018"),
+        path="either",
         takes=frozenset({"split"}),
     ),
     "arcd": Reader(
-        _paragraphs("arcd", "ar", "train", "test"), ("qa-ar-arcd", "arcd"), takes=frozenset({"split"})
-    ),
-    "amqa": Reader(
-        _paragraphs("amqa", "am", "train", "dev", "test"), ("qa-am-amqa", "amqa"), takes=frozenset({"split"})
-    ),
-    "table": Reader(
-        lambda ask: _in_language(read_table(ask.path, split=ask.split), ask),
-        path="any",
+        _paragraphs("arcd", "ar", "train", "test"),
+        ("qa-ar-arcd", "arcd"),
+        path="either",
         takes=frozenset({"split"}),
     ),
-    "miracl": Reader(_miracl, ("miracl",), takes=frozenset({"split"})),
+    "amqa": Reader(
+        _paragraphs("amqa", "am", "train", "dev", "test"),
+        ("qa-am-amqa", "amqa"),
+        path="either",
+        takes=frozenset({"split"}),
+    ),
+    "table": Reader(
+        lambda ask: _in_language(read_table(ask.path, split=ask.split, missing=ask.missing), ask),
+        path="any",
+        takes=frozenset({"split", "missing"}),
+    ),
+    "miracl": Reader(_miracl, ("miracl",), takes=frozenset({"split", "missing"})),
+    "beir": Reader(_beir, takes=frozenset({"split", "missing"})),
     "hub": Reader(_hub, path="optional", takes=frozenset({"split", "repository", "columns"})),
 }
 """Every reader by its name."""
@@ -150,22 +170,25 @@ def load_corpus(
     groups: int | None = None,
     repository: str | None = None,
     columns: Iterable[str] = (),
+    missing: Missing = "refuse",
 ) -> Corpus:
     """Load a corpus.
 
     Args:
         name: the reader: demo, xquad-r, mlqa-r, afriqa, ntrex-128, tico-19, squad-sentences, jaquad,
-            cmrc2018, arcd, amqa, table, miracl or hub (the folder names of the data sets will do too).
+            cmrc2018, arcd, amqa, table, miracl, beir or hub (the folder names of the data sets will do too).
         path: the data set's folder, or the folder it lies in; default: its folder below the
             environment variable HYBRID_FAST_DATA.
         languages: keep only these (any code of a language); default: all.
-        split: train, dev or test, where the source has several; default: all.
+        split: train, dev or test, where the source has several; default: all (miracl: dev; beir: test).
         articles: all, or the documents at even or odd positions in the source, counted from 0; the
             passages of the others leave the pool too.
         groups: keep a fixed random sample of this many groups (see
             :func:`~hybrid_fast.corpus.sample_groups`); default: all.
         repository: name of the data set on the Hugging Face hub (reader hub).
         columns: names of the columns query, passage and, if present, language and group (reader hub).
+        missing: what happens to judgements of queries or passages that the source does not have: "refuse", or
+            "drop" them and count them in ``Corpus.dropped_judgements`` (readers miracl, beir and table).
 
     Raises:
         FileNotFoundError: no such path.
@@ -173,12 +196,18 @@ def load_corpus(
     """
     name = OTHER_NAMES.get(name, name)
     if name not in READERS:
-        raise CorpusError(f"unknown corpus {name!r}; the readers are {', '.join(READERS)}")
+        raise CorpusError(f"unknown corpus {quoted(name)}; the readers are {', '.join(READERS)}")
     reader = READERS[name]
     columns = tuple(columns)
     for option, value in (("split", split), ("repository", repository), ("columns", columns)):
         if value and option not in reader.takes:
             raise CorpusError(f"{name} takes no {option}, but {option} = {value!r} was given")
+    if missing not in ("refuse", "drop"):
+        raise CorpusError(f"missing is {quoted(missing)}, expected 'refuse' or 'drop'")
+    if missing == "drop" and "missing" not in reader.takes:
+        raise CorpusError(
+            f"{name} has no judgements of its own, so missing = 'drop' means nothing; leave it out"
+        )
     in_part(0, articles)
     ask = Request(
         path=_find(name, reader, path),
@@ -187,6 +216,7 @@ def load_corpus(
         articles=articles,
         repository=repository,
         columns=columns,
+        missing=missing,
     )
     filters = [
         *([f"languages = {', '.join(ask.languages)}"] if ask.languages else []),
@@ -244,7 +274,7 @@ def _find(name: str, reader: Reader, path: Path | str | None) -> Path:
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"no such file or folder: {path}")
-    if reader.path != "folder":
+    if reader.path in ("any", "optional") or (reader.path == "either" and path.is_file()):
         return path
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is a file; give the folder of {name}")

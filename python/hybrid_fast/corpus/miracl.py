@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import overload
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import CorpusError
-from .assembling import RowList, compressed
-from .corpus import Cells, Corpus, Rows
-from .joining import identities
+from ..text_files import quoted
+from .assembling import RowList
+from .corpus import Corpus
+from .judgements import Grades, JudgementList, Missing, read_trec
 from .languages import normalise_language
-from .reading import read_json_lines, read_lines, take
-
-
-class PackedStrings(Sequence[str]):
-    """Many short strings in one block of memory: 8 bytes each beside their characters."""
-
-    def __init__(self) -> None:
-        """Start without strings."""
-        self._data = bytearray()
-        self._ends = array("Q", [0])
-
-    def append(self, value: str) -> None:
-        """Add a string at the end."""
-        self._data += value.encode()
-        self._ends.append(len(self._data))
-
-    def __len__(self) -> int:
-        return len(self._ends) - 1
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        row = range(len(self))[index]
-        return self._data[self._ends[row] : self._ends[row + 1]].decode()
+from .passage_files import PassageFiles
+from .reading import read_lines
 
 
 class ArticleOf(Sequence[str]):
@@ -67,59 +37,9 @@ class ArticleOf(Sequence[str]):
         return self._ids[index].rpartition("#")[0]
 
 
-class ShardedTexts(Sequence[str]):
-    """The passages' texts, title in front, read from the shards when asked for.
-
-    Rows asked for in increasing order (iteration, or slices one after the other) are one pass over
-    the files; going back opens a shard anew. Only what is asked for is in memory. Not for use by
-    several threads at once.
-    """
-
-    def __init__(self, shards: Sequence[Path], sizes: Sequence[int]) -> None:
-        """Read from files with ``sizes`` passages each."""
-        self._shards = list(shards)
-        self._starts = np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))])
-        self._shard = -1
-        self._next = 0
-        self._lines: Iterator[tuple[int, str]] = iter(())
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def __iter__(self) -> Iterator[str]:
-        for shard in self._shards:
-            for line, record in read_json_lines(shard):
-                yield passage_text(record, f"{shard}, line {line}")
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            return [self._text(row) for row in range(*index.indices(len(self)))]
-        return self._text(range(len(self))[index])
-
-    def _text(self, row: int) -> str:
-        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        if shard != self._shard or row < self._next:
-            self._shard, self._next = shard, int(self._starts[shard])
-            self._lines = (item for item in read_lines(self._shards[shard]) if item[1].strip())
-        path = self._shards[shard]
-        for number, line in self._lines:
-            self._next += 1
-            if self._next > row:
-                return passage_text(json.loads(line), f"{path}, line {number}")
-        raise CorpusError(f"{path} has become shorter since it was opened")
-
-
-def passage_text(record: dict[str, object], where: str) -> str:
-    """Return a passage's title and text, as they enter the encoder."""
-    title, text = record.get("title"), take(record, "text", str, where)
-    return f"{title} {text}" if isinstance(title, str) and title.strip() else text
-
-
-def read_miracl(folder: Path, *, languages: tuple[str, ...] = (), split: str | None = None) -> Corpus:
+def read_miracl(
+    folder: Path, *, languages: tuple[str, ...] = (), split: str | None = None, missing: Missing = "refuse"
+) -> Corpus:
     """Read MIRACL's layout from anywhere below a folder.
 
     ``topics.miracl-v1.0-<language>-<split>.tsv`` (query id, tab, query), ``qrels.miracl-v1.0-<language>-
@@ -134,91 +54,32 @@ def read_miracl(folder: Path, *, languages: tuple[str, ...] = (), split: str | N
     Args:
         folder: what holds topics, qrels and corpora.
         languages: normalised codes; default: every language that has topics.
-        split: train, dev, testA or testB; default: dev if there, else the only one.
+        split: train, dev, test-a or test-b (testA, testB will do too); default: dev if there, else the
+            only one with judgements. The test sets were published without judgements.
+        missing: judgements of absent queries or passages: refuse, or drop and count them.
 
     Raises:
-        FileNotFoundError: no topics, qrels or corpus for a language.
+        FileNotFoundError: no topics, qrels or corpus for a language or split.
         CorpusError: a malformed line, an id twice, or a judgement of an unknown query or passage.
     """
     files = _Files(folder, languages)
     ordered = sorted(languages or {language for kind, language, _ in files.tables if kind == "topics"})
     if not ordered:
         raise FileNotFoundError(f"{folder} has no file topics.miracl-v1.0-<language>-<split>.tsv")
-    queries, passages = RowList("query"), _Passages()
-    judged: list[tuple[int, int, int]] = []
+    queries, passages, judgements = RowList("query"), PassageFiles("docid"), JudgementList(missing)
     for language in ordered:
-        part = files.split(language, split)
-        qrels = files.table("qrels", language, part)
-        grades = _read_qrels(qrels)
-        asked = _read_topics(files.table("topics", language, part), grades, queries, language)
-        prefix = f"{language}/" if len(ordered) > 1 else ""
-        wanted = {passage for judgements in grades.values() for passage in judgements}
-        found = passages.scan(files.shards(language), wanted, prefix)
-        for query, judgements in grades.items():
-            for passage, grade in judgements.items():
-                if query not in asked or passage not in found:
-                    what = f"query {query!r}" if query not in asked else f"passage {passage!r}"
-                    raise CorpusError(f"{qrels}: {what} is judged but is not among those of {language}")
-                judged.append((asked[query], found[passage], grade))
-    return _corpus(ordered, queries, passages, np.array(judged, np.int64).reshape(-1, 3))
-
-
-class _Passages:
-    """What is kept of the passages while the shards are read: ids, and the texts of judged ones."""
-
-    def __init__(self) -> None:
-        self.ids = PackedStrings()
-        self.shards: list[Path] = []
-        self.sizes: list[int] = []
-        self.of_language: list[int] = []
-        self.judged_texts: dict[int, str] = {}
-
-    def scan(self, shards: Sequence[Path], wanted: set[str], prefix: str) -> dict[str, int]:
-        """Read a language's shards; return the rows of the passages wanted."""
-        found: dict[str, int] = {}
-        start = len(self.ids)
-        for shard in shards:
-            before = len(self.ids)
-            for line, record in read_json_lines(shard):
-                where = f"{shard}, line {line}"
-                id, text = take(record, "docid", str, where), passage_text(record, where)
-                if id in wanted:
-                    if id in found:
-                        raise CorpusError(f"{where}: docid {id!r} occurs twice")
-                    found[id] = len(self.ids)
-                    self.judged_texts[len(self.ids)] = text
-                self.ids.append(prefix + id)
-            self.shards.append(shard)
-            self.sizes.append(len(self.ids) - before)
-        self.of_language.append(len(self.ids) - start)
-        return found
-
-
-def _corpus(languages: list[str], queries: RowList, passages: _Passages, judged: NDArray[np.int64]) -> Corpus:
-    query_rows = queries.rows(languages)
-    relevant = judged[judged[:, 2] > 0]
-    group = np.arange(len(relevant))
-    return Corpus(
-        name="miracl",
-        languages=tuple(languages),
-        queries=query_rows,
-        passages=Rows(
-            ids=passages.ids,
-            texts=ShardedTexts(passages.shards, passages.sizes),
-            languages=np.repeat(np.arange(len(languages)), passages.of_language).astype(np.int16),
-            documents=ArticleOf(passages.ids),
-        ),
-        group_ids=[f"{queries.ids[query]}/{passages.ids[row]}" for query, row in relevant[:, :2].tolist()],
-        cells=Cells(
-            group=group,
-            language=query_rows.languages[relevant[:, 0]].astype(np.int64),
-            query=relevant[:, 0],
-            passage=relevant[:, 1],
-            query_identity=identities(group, relevant[:, 0], queries.texts, len(group)),
-            passage_identity=identities(group, relevant[:, 1], passages.judged_texts, len(group)),
-        ),
-        qrels=compressed(judged[:, 0], judged[:, 1], judged[:, 2], len(query_rows)),
-    )
+        topics, qrels = files.judged_topics(language, split)
+        grades = read_trec(qrels)
+        asked = _read_topics(topics, grades, queries, language)
+        wanted = {passage for judged in grades.values() for passage in judged}
+        found = passages.scan(
+            files.shards(language),
+            wanted,
+            lambda record, where, language=language: language,  # type: ignore[misc]  # bound at once
+            prefix=f"{language}/" if len(ordered) > 1 else "",
+        )
+        judgements.add(qrels, grades, asked, found, language)
+    return judgements.corpus("miracl", ordered, queries, passages, ArticleOf(passages.ids))
 
 
 class _Files:
@@ -239,33 +100,44 @@ class _Files:
             if match[1] == "docs":
                 self.docs.setdefault(language, []).append(path)
                 continue
-            part = re.search(r"(?<![a-z])(train|dev|testA|testB|test)(?![a-z])", match[2])
-            key = (match[1], language, part[1] if part else "")
+            key = (match[1], language, _split(match[2]))
             if key in self.tables:
                 raise CorpusError(f"{self.tables[key]} and {path} hold the same part; keep one of them")
             self.tables[key] = path
 
-    def split(self, language: str, asked: str | None) -> str:
-        """Return the split to read of a language."""
-        parts = [part for kind, code, part in self.tables if kind == "topics" and code == language]
+    def judged_topics(self, language: str, asked: str | None) -> tuple[Path, Path]:
+        """Return the topics and the qrels file of a language for the split asked for, or by default."""
+        parts = {
+            part: path
+            for (kind, code, part), path in self.tables.items()
+            if (kind, code) == ("topics", language)
+        }
         if not parts:
             raise FileNotFoundError(f"{self.folder} has no topics file for {language}")
+        judged = [part for part in parts if ("qrels", language, part) in self.tables]
         if asked is not None:
-            if asked not in parts:
+            part = _split(asked)
+            if part not in parts or not part:
                 raise CorpusError(
-                    f"{self.folder} has no topics of {language} for split {asked!r}; there are {parts}"
+                    f"{self.folder} has no topics of {language} for split {quoted(asked)}; "
+                    f"there are {_list(parts)}"
                 )
-            return asked
-        if len(parts) > 1 and "dev" not in parts:
-            raise CorpusError(f"{self.folder} has several splits of {language}, {parts}; choose one")
-        return parts[0] if len(parts) == 1 else "dev"
-
-    def table(self, kind: str, language: str, part: str) -> Path:
-        """Return the topics or qrels file of a language and split."""
-        if (kind, language, part) not in self.tables:
-            name = f"{kind}.miracl-v1.0-{language}-{part}.tsv"
-            raise FileNotFoundError(f"{self.folder} has no file {name}")
-        return self.tables[kind, language, part]
+        elif "dev" in parts or len(parts) == 1:
+            part = "dev" if "dev" in parts else next(iter(parts))
+        elif len(judged) == 1:
+            part = judged[0]
+        else:
+            raise CorpusError(
+                f"{self.folder} has several splits of {language}, {_list(parts)}; choose one with split = "
+                f"(with judgements: {_list(judged) or 'none'})"
+            )
+        if part not in judged:
+            name = re.sub("^topics", "qrels", parts[part].name).removesuffix(".gz")
+            raise FileNotFoundError(
+                f"{parts[part]} has no judgements beside it: {self.folder} has no file {name}, and nothing "
+                f"can be measured without; splits of {language} with judgements: {_list(judged) or 'none'}"
+            )
+        return parts[part], self.tables["qrels", language, part]
 
     def shards(self, language: str) -> list[Path]:
         """Return the corpus files of a language in the order of their numbers."""
@@ -275,6 +147,16 @@ class _Files:
         return sorted(
             self.docs[language], key=lambda path: [int(item) for item in re.findall(r"\d+", path.name)]
         )
+
+
+def _split(name: str) -> str:
+    """Return the split that a name holds, as train, dev, test, test-a or test-b; "" for none."""
+    part = re.search(r"(?<![a-z])(train|dev|test)(?:[-_. ]?([ab]))?(?![a-z])", name.lower())
+    return "" if part is None else f"{part[1]}-{part[2]}" if part[2] else part[1]
+
+
+def _list(parts: Iterable[str]) -> str:
+    return ", ".join(part or "one without a name" for part in sorted(parts))
 
 
 def _language_of(path: Path) -> str | None:
@@ -288,24 +170,7 @@ def _language_of(path: Path) -> str | None:
     return normalise_language(match[1]) if match else None
 
 
-def _read_qrels(path: Path) -> dict[str, dict[str, int]]:
-    grades: dict[str, dict[str, int]] = {}
-    for line, row in read_lines(path):
-        fields = row.split()
-        if not fields:
-            continue
-        if len(fields) != 4 or not re.fullmatch(r"-?\d+", fields[3]):
-            raise CorpusError(f"{path}, line {line}: expected 'query Q0 passage grade'")
-        query, _, passage, grade = fields
-        if passage in grades.setdefault(query, {}):
-            raise CorpusError(f"{path}, line {line}: passage {passage!r} is judged twice for query {query!r}")
-        grades[query][passage] = int(grade)
-    return grades
-
-
-def _read_topics(
-    path: Path, grades: dict[str, dict[str, int]], queries: RowList, language: str
-) -> dict[str, int]:
+def _read_topics(path: Path, grades: Grades, queries: RowList, language: str) -> dict[str, int]:
     rows: dict[str, int] = {}
     for line, row in read_lines(path):
         id, tab, text = row.partition("\t")
@@ -314,7 +179,7 @@ def _read_topics(
         if not (tab and text.strip()):
             raise CorpusError(f"{path}, line {line}: expected 'query id TAB query'")
         if id in rows:
-            raise CorpusError(f"{path}, line {line}: query id {id!r} occurs twice")
+            raise CorpusError(f"{path}, line {line}: query id {quoted(id)} occurs twice; keep one line")
         if id in grades:
             rows[id] = queries.add(f"{language}/{id}", text.strip(), language)
     return rows

@@ -67,6 +67,7 @@ def mix(corpora: Iterable[Corpus]) -> Corpus:
             passages=_rows([part.passages for part in qrels], passage_start),
             grades=np.concatenate([part.grades for part in qrels]),
         ),
+        dropped_judgements=sum(source.dropped_judgements for source in sources),
     )
 
 

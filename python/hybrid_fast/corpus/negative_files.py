@@ -17,6 +17,7 @@ import numpy as np
 
 from ..atomic import replacing
 from ..errors import CorpusError
+from ..text_files import quoted, shortened
 from .corpus import Corpus
 from .hard_negatives import HardNegatives
 from .identities import Identities, corpus_identities, row_identities
@@ -121,9 +122,9 @@ def _named(path: Path) -> Iterator[tuple[str, list[str]]]:
             where = f"{path}, line {number}"
             query, ids = take(record, "query", str, where), take(record, "negatives", list, where)
             if query in seen:
-                raise CorpusError(f"{where}: query {query!r} occurs twice")
+                raise CorpusError(f"{where}: query {quoted(query)} occurs twice")
             if wrong := [id for id in ids if not isinstance(id, str)]:
-                raise CorpusError(f"{where}: negatives holds {wrong[0]!r}, expected passage ids (text)")
+                raise CorpusError(f"{where}: negatives holds {quoted(wrong[0])}, expected passage ids (text)")
             seen.add(query)
             yield query, ids
     elif path.name.removesuffix(".gz").endswith(".tsv"):
@@ -144,7 +145,7 @@ def _read_rows(path: Path, corpus: Corpus) -> HardNegatives:
             indptr, passages, of = file["indptr"], file["passages"], str(file["corpus"])
     except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CorpusError(
-            f"{path} holds no hard negatives ({error}); write_negatives makes such a file"
+            f"{path} holds no hard negatives ({shortened(str(error))}); write_negatives makes such a file"
         ) from None
     if of != fingerprint(corpus):
         raise CorpusError(

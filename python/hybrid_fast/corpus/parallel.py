@@ -5,15 +5,17 @@ The inverse cloze task (Lee, Chang & Toutanova 2019, arXiv 1906.00300, section 3
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 from ..errors import CorpusError
+from ..text_files import quoted
 from .assembling import Assembly
 from .corpus import Corpus
 from .languages import normalise_language, script
-from .reading import files_by_stem, find_file, read_lines
+from .reading import by_language, files_by_stem, find_file, read_lines
 from .selection import Articles, chosen_files, in_part
 
 BLOCK = 5
@@ -26,20 +28,54 @@ UNSPACED = frozenset({"Hans", "Hant", "Jpan"})
 def read_ntrex(folder: Path, *, languages: tuple[str, ...] = (), articles: Articles = "all") -> Corpus:
     """Read ``<language>.txt`` files parallel by line and ``document_ids.txt``, plain or ``.gz``.
 
+    A checkout of the source will do too: there they are ``NTREX-128/newstest2019-src.eng.txt`` and
+    ``newstest2019-ref.<code>.txt``, with ``DOCUMENT_IDS.tsv`` beside the folder. Of several files in one
+    language the one without a country is read (``fra``, not ``fra-CA``), and no second reference.
     Groups, passages and errors are those of :func:`read_tico`.
     """
-    order = find_file(folder, "document_ids", ".txt")
+    order = next(
+        (
+            found
+            for place in (folder, folder.parent)
+            for stem, ending in (("document_ids", ".txt"), ("DOCUMENT_IDS", ".tsv"))
+            if (place == folder or ending == ".tsv") and (found := find_file(place, stem, ending))
+        ),
+        None,
+    )
     if order is None:
-        raise FileNotFoundError(f"{folder} has no document_ids.txt or document_ids.txt.gz")
-    ids = [(document, str(line)) for line, document in read_lines(order)]
-    found = {stem: path for stem, path in files_by_stem(folder, ".txt").items() if stem != "document_ids"}
-    files = chosen_files({normalise_language(stem): path for stem, path in found.items()}, languages, folder)
+        raise FileNotFoundError(
+            f"{folder} has no document_ids.txt or document_ids.txt.gz, nor DOCUMENT_IDS.tsv beside it"
+        )
+    ids = [(document.strip(), str(line)) for line, document in read_lines(order)]
+    files = chosen_files(by_language(_references(folder)), languages, folder)
     texts = {}
     for language, path in files.items():
         texts[language] = [line for _, line in read_lines(path)]
         if len(texts[language]) != len(ids):
-            raise CorpusError(f"{path} has {len(texts[language])} lines, but {order} has {len(ids)}")
+            raise CorpusError(
+                f"{path} has {len(texts[language])} lines, but {order} has {len(ids)}; they must be parallel"
+            )
     return _inverse_cloze("ntrex-128", ids, texts, articles)
+
+
+def _references(folder: Path) -> dict[str, Path]:
+    """Return the files to read by the code in their names."""
+    codes: dict[str, Path] = {}
+    for stem, path in files_by_stem(folder, ".txt").items():
+        published = re.fullmatch(r"newstest2019-(src|ref|ref-[0-9]+)\.(.+)", stem)
+        if published is None:
+            if stem != "document_ids":
+                codes[stem] = path
+        elif published[1] in ("src", "ref"):
+            codes[published[2]] = path
+    if not any(path.name.startswith("newstest2019-") for path in codes.values()):
+        return codes
+    plain = {normalise_language(code) for code in codes if not re.search("-[A-Z]{2}$", code)}
+    return {
+        code: path
+        for code, path in codes.items()
+        if not re.search("-[A-Z]{2}$", code) or normalise_language(code) not in plain
+    }
 
 
 def read_tico(folder: Path, *, languages: tuple[str, ...] = (), articles: Articles = "all") -> Corpus:
@@ -54,7 +90,7 @@ def read_tico(folder: Path, *, languages: tuple[str, ...] = (), articles: Articl
     Raises:
         CorpusError: files that are not parallel (file and line named), or an unknown language.
     """
-    found = {normalise_language(stem): path for stem, path in files_by_stem(folder, ".tsv").items()}
+    found = by_language(files_by_stem(folder, ".tsv"))
     texts: dict[str, list[str]] = {}
     ids: list[tuple[str, str]] = []
     first: Path | None = None
@@ -75,7 +111,7 @@ def _columns(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
         if not (tab and colon):
             raise CorpusError(f"{path}, line {line}: expected 'document:number TAB text'")
         if id in seen:
-            raise CorpusError(f"{path}, line {line}: id {id!r} occurs twice")
+            raise CorpusError(f"{path}, line {line}: id {quoted(id)} occurs twice")
         seen.add(id)
         ids.append((document, number))
         texts.append(text)
@@ -85,7 +121,8 @@ def _columns(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
 def _difference(first: Path, ids: list[tuple[str, str]], path: Path, here: list[tuple[str, str]]) -> str:
     for line, (expected, found) in enumerate(zip(ids, here, strict=False), start=1):
         if expected != found:
-            return f"{path}, line {line}: id {':'.join(found)!r}, but {first} has {':'.join(expected)!r}"
+            there, wanted = quoted(":".join(found)), quoted(":".join(expected))
+            return f"{path}, line {line}: id {there}, but {first} has {wanted}"
     return f"{path} has {len(here)} lines, but {first} has {len(ids)}"
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
+import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
+from .. import text_files
 from ..errors import CorpusError
+from ..text_files import quoted
+from .languages import normalise_language
 
 T = TypeVar("T")
 
@@ -21,6 +24,16 @@ NAMES = {
     float: "a decimal number",
     bool: "true or false",
 }
+
+LONE = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair: no character, and not to be written as UTF-8."""
+
+LARGEST_NUMBER = 2**63 - 1
+"""What the columns of a corpus hold."""
+
+
+class DamagedText(UserWarning):
+    """A text held half a character, which was replaced by U+FFFD; the message names file and place."""
 
 
 def find_file(folder: Path, stem: str, *endings: str) -> Path | None:
@@ -48,39 +61,54 @@ def files_by_stem(folder: Path, *endings: str) -> dict[str, Path]:
     return found
 
 
+def by_language(files: dict[str, Path]) -> dict[str, Path]:
+    """Return files named by a language's code under its normalised code.
+
+    Raises:
+        CorpusError: an unknown code, or two files of one language (``pt`` and ``pt-BR``).
+    """
+    found: dict[str, Path] = {}
+    for stem, path in files.items():
+        try:
+            language = normalise_language(stem)
+        except CorpusError as error:
+            raise CorpusError(f"{path}: its name is no language: {error}") from None
+        if language in found:
+            raise CorpusError(f"{found[language]} and {path} are both in {language}; keep one of them")
+        found[language] = path
+    return found
+
+
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without its end) of a UTF-8 text file; only a line feed ends a line.
 
+    A byte order mark at the start is left out.
+
     Raises:
         FileNotFoundError: there is no such file.
-        CorpusError: not gzip, truncated, or not UTF-8; the message names the line.
+        CorpusError: not gzip, truncated, not UTF-8, or a line of more than 64 MiB; the line is named.
     """
-    number = 0
-    try:
-        with _open(path) as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line.decode().removesuffix("\n").removesuffix("\r")
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
-        raise CorpusError(_damage(path, error, number)) from None
+    return text_files.read_lines(path, CorpusError)
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) of a JSON Lines file; blank lines are passed over.
 
+    Half a surrogate pair, as a text cut inside an emoji leaves it, becomes U+FFFD, with a warning.
+
     Raises:
         FileNotFoundError: there is no such file.
         CorpusError: a damaged file or a line that is not a JSON object, named by its number.
     """
+    damaged: list[str] = []
     for number, line in read_lines(path):
         if not line.strip():
             continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise CorpusError(f"{path}, line {number}: not JSON ({error.msg})") from None
+        value = _parsed(line, f"{path}, line {number}", damaged)
         if not isinstance(value, dict):
             raise CorpusError(f"{path}, line {number}: expected a JSON object, found {_kind(value)}")
         yield number, value
+    _warn(damaged)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -88,19 +116,37 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        CorpusError: not gzip, truncated, not UTF-8, not JSON (line and column named), or not an object.
+        CorpusError: as :func:`read_json_value`, or not an object.
     """
-    try:
-        with _open(path) as file:
-            value = json.loads(file.read().decode())
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
-        raise CorpusError(_damage(path, error, None)) from None
-    except json.JSONDecodeError as error:
-        raise CorpusError(
-            f"{path}, line {error.lineno}, column {error.colno}: malformed or truncated JSON ({error.msg})"
-        ) from None
+    value = read_json_value(path)
     if not isinstance(value, dict):
         raise CorpusError(f"{path}: expected a JSON object, found {_kind(value)}")
+    return value
+
+
+def read_json_value(path: Path) -> Any:
+    """Return the value of a JSON file; half a surrogate pair becomes U+FFFD, with a warning.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CorpusError: not gzip, truncated, not UTF-8, not JSON (line and column named), or over 512 MiB.
+    """
+    damaged: list[str] = []
+    text = text_files.read_text(path, CorpusError)
+    value = _parsed(text, str(path), damaged, as_file=True)
+    _warn(damaged)
+    return value
+
+
+def parse_record(line: str, where: str) -> dict[str, Any]:
+    """Return the object of one line of JSON that was read before; half a surrogate pair becomes U+FFFD.
+
+    Raises:
+        CorpusError: it is none (the file has changed).
+    """
+    value = _parsed(line, where, [])
+    if not isinstance(value, dict):
+        raise CorpusError(f"{where}: expected a JSON object, found {_kind(value)}")
     return value
 
 
@@ -108,7 +154,8 @@ def take(record: Any, name: str, kind: type[T], where: str) -> T:
     """Return the field ``name`` of a record, checked to be of a kind.
 
     Raises:
-        CorpusError: the record is no object, or the field is missing or of another kind.
+        CorpusError: the record is no object, or the field is missing, of another kind, or a whole number
+            of more than 64 bits.
     """
     if not isinstance(record, dict):
         raise CorpusError(f"{where}: expected an object, found {_kind(record)}")
@@ -117,25 +164,73 @@ def take(record: Any, name: str, kind: type[T], where: str) -> T:
     value = record[name]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise CorpusError(f"{where}: field {name!r} is {_kind(value)}, expected {NAMES[kind]}")
+    if kind is int and abs(value) > LARGEST_NUMBER:  # type: ignore[arg-type]  # an int
+        raise CorpusError(f"{where}: field {name!r} is {quoted(value)}, beyond whole numbers of 64 bits")
     return value
 
 
-def _open(path: Path) -> BinaryIO | gzip.GzipFile:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")
-    return path.open("rb")
+def take_id(record: dict[str, Any], name: str, where: str) -> str:
+    """Return an id: text, or a whole number written out.
+
+    Raises:
+        CorpusError: the field is missing, empty or something else.
+    """
+    value = record.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+        raise CorpusError(f"{where}: field {name!r} is missing or is neither text nor a whole number")
+    return str(value)
 
 
-def _damage(path: Path, error: Exception, lines: int | None) -> str:
-    after = "" if lines is None else f" after line {lines}"
-    if isinstance(error, EOFError):
-        return f"{path} is truncated: its gzip data ends{after or ' early'}"
-    if isinstance(error, UnicodeDecodeError):
-        line = f", line {lines}" if lines is not None else ""
-        return f"{path}{line}: not UTF-8 ({error.reason} at byte {error.start})"
-    if isinstance(error, gzip.BadGzipFile) and not lines:
-        return f"{path} is not a gzip file or is damaged ({error}); remove .gz from its name if it is plain"
-    return f"{path} is damaged: its gzip data cannot be read{after} ({error})"
+def whole(text: str) -> str:
+    """Return a text with half surrogate pairs replaced by U+FFFD."""
+    return LONE.sub("\ufffd", text)
+
+
+def _parsed(text: str, where: str, damaged: list[str], *, as_file: bool = False) -> Any:
+    """Return the value of a JSON text; ``damaged`` gets ``where`` if half surrogate pairs were replaced."""
+    try:
+        value = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:  # only an escape can make one
+            value, changed = _repaired(value)
+            if changed:
+                damaged.append(where)
+    except json.JSONDecodeError as error:
+        if as_file:
+            raise CorpusError(
+                f"{where}, line {error.lineno}, column {error.colno}: "
+                f"malformed or truncated JSON ({error.msg})"
+            ) from None
+        raise CorpusError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    except RecursionError:
+        raise CorpusError(f"{where}: JSON nested too deep; a record holds texts and lists of them") from None
+    except ValueError:  # Python converts no number of more than 4,300 digits
+        raise CorpusError(f"{where}: a number has thousands of digits; write it as text") from None
+    return value
+
+
+def _repaired(value: Any) -> tuple[Any, bool]:
+    if isinstance(value, str):
+        return (whole(value), True) if LONE.search(value) else (value, False)
+    if isinstance(value, list):
+        items = [_repaired(item) for item in value]
+        return [item for item, _ in items], any(changed for _, changed in items)
+    if isinstance(value, dict):
+        pairs = [(_repaired(name), _repaired(item)) for name, item in value.items()]
+        return (
+            {name: item for (name, _), (item, _) in pairs},
+            any(first or second for (_, first), (_, second) in pairs),
+        )
+    return value, False
+
+
+def _warn(damaged: list[str]) -> None:
+    if damaged:
+        more = f" and in {len(damaged) - 1:,} further records of the file" if len(damaged) > 1 else ""
+        warnings.warn(
+            f"{damaged[0]}{more}: half of a surrogate pair, which is no character, was read as U+FFFD",
+            DamagedText,
+            stacklevel=4,
+        )
 
 
 def _kind(value: object) -> str:

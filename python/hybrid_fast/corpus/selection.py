@@ -108,6 +108,7 @@ def keep_rows(corpus: Corpus, queries: Mask, passages: Mask, cells: Mask | None 
             passages=new_passage[corpus.qrels.passages[judged]],
             grades=corpus.qrels.grades[judged],
         ),
+        dropped_judgements=corpus.dropped_judgements,
     )
 
 

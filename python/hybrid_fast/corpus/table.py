@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import os
@@ -15,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
+from ..text_files import quoted, shortened
 from .assembling import Assembly, RowList
 from .corpus import Corpus
+from .judgements import Missing
 from .languages import normalise_language
-from .reading import find_file, read_json, read_json_lines, take
+from .reading import find_file, read_json, read_json_lines, take, take_id
 
 ENDINGS = (".jsonl", ".parquet")
 VERSION = 1
@@ -26,13 +29,15 @@ Record = dict[str, Any]
 Format = Literal["jsonl", "jsonl.gz", "parquet"]
 
 
-def read_table(path: Path, *, split: str | None = None) -> Corpus:
+def read_table(path: Path, *, split: str | None = None, missing: Missing = "refuse") -> Corpus:
     """Read a corpus in our layout: a folder as :func:`write_table` makes it, or one flat file.
 
     Args:
         path: a folder with ``queries``, ``passages``, ``pairs`` and ``qrels`` files, a folder with a
             ``table`` file, or that flat file itself; ``.jsonl``, ``.jsonl.gz`` or ``.parquet``.
         split: name of a folder below ``path`` to read instead, or of a flat file in it.
+        missing: judgements in ``qrels`` of queries or passages that the folder does not have: refuse, or
+            drop and count them.
 
     Raises:
         FileNotFoundError: the folder does not hold this layout.
@@ -41,7 +46,7 @@ def read_table(path: Path, *, split: str | None = None) -> Corpus:
     if split is not None:
         flat = find_file(path, split, *ENDINGS)
         if flat is None and not (path / split).is_dir():
-            raise CorpusError(f"{path} has no split {split!r}: neither such a folder nor {split}.jsonl")
+            raise CorpusError(f"{path} has no split {quoted(split)}: neither such a folder nor {split}.jsonl")
         path = flat or path / split
     if path.is_file():
         return _from_flat(path)
@@ -49,9 +54,9 @@ def read_table(path: Path, *, split: str | None = None) -> Corpus:
     if queries is None and passages is None and flat is not None:
         return _from_flat(flat)
     if queries is None or passages is None:
-        missing = "queries" if queries is None else "passages"
-        raise FileNotFoundError(f"{path} has no {missing}.jsonl, {missing}.jsonl.gz or {missing}.parquet")
-    return _from_folder(path, queries, passages)
+        lacking = "queries" if queries is None else "passages"
+        raise FileNotFoundError(f"{path} has no {lacking}.jsonl, {lacking}.jsonl.gz or {lacking}.parquet")
+    return _from_folder(path, queries, passages, missing)
 
 
 def corpus_of_records(name: str, records: Iterable[tuple[str, Record]]) -> Corpus:
@@ -67,7 +72,7 @@ def corpus_of_records(name: str, records: Iterable[tuple[str, Record]]) -> Corpu
     assembly = Assembly(name)
     rows: tuple[dict[tuple[str, str], int], dict[tuple[str, str], int]] = ({}, {})
     for where, record in records:
-        group, language = _id(record, "group", where), _language(record, where)
+        group, language = take_id(record, "group", where), _language(record, where)
         document = _optional(record, "document", where)
         numbers = []
         for field, list_, known in (
@@ -123,7 +128,7 @@ def _from_flat(path: Path) -> Corpus:
     return corpus_of_records(path.name.split(".")[0], _records(path))
 
 
-def _from_folder(folder: Path, queries: Path, passages: Path) -> Corpus:
+def _from_folder(folder: Path, queries: Path, passages: Path, missing: Missing) -> Corpus:
     assembly = Assembly(_name(folder))
     query_row, passage_row = (
         _add_rows(list_, path) for list_, path in ((assembly.queries, queries), (assembly.passages, passages))
@@ -141,19 +146,42 @@ def _from_folder(folder: Path, queries: Path, passages: Path) -> Corpus:
             raise CorpusError(f"{where}: neither a query nor a passage")
         try:
             assembly.add_cell(
-                _id(record, "group", where), _language(record, where), query=query, passage=passage
+                take_id(record, "group", where), _language(record, where), query=query, passage=passage
             )
         except CorpusError as error:
             raise CorpusError(f"{where}: {error}") from None
         for name, values in given.items():
             values.append(take(record, name, int, where) if record.get(name) is not None else None)
-    for where, record in _records(qrels) if qrels else ():
-        query = _known(record, "query", query_row, where)
-        passage = _known(record, "passage", passage_row, where)
-        if query == -1 or passage == -1:
+    dropped = _add_golds(assembly, qrels, query_row, passage_row, missing) if qrels else 0
+    corpus = assembly.finish(judged=qrels is not None, **_identities(given, pairs))
+    return dataclasses.replace(corpus, dropped_judgements=dropped)
+
+
+def _add_golds(
+    assembly: Assembly, qrels: Path, query_row: dict[str, int], passage_row: dict[str, int], missing: Missing
+) -> int:
+    """Add the judgements of a file; return how many name what is not there and were dropped."""
+    absent: list[str] = []
+    lost = judged = 0
+    for where, record in _records(qrels):
+        if record.get("query") is None or record.get("passage") is None:
             raise CorpusError(f"{where}: a judgement needs both a query and a passage")
-        assembly.add_gold(query, passage, take(record, "grade", int, where) if "grade" in record else 1)
-    return assembly.finish(judged=qrels is not None, **_identities(given, pairs))
+        query, passage = take_id(record, "query", where), take_id(record, "passage", where)
+        judged += 1
+        if query in query_row and passage in passage_row:
+            grade = take(record, "grade", int, where) if "grade" in record else 1
+            assembly.add_gold(query_row[query], passage_row[passage], grade)
+            continue
+        lost += 1
+        if len(absent) < 3:
+            what, id = ("passage", passage) if query in query_row else ("query", query)
+            absent.append(f"{where}: there is no {what} with id {quoted(id)}")
+    if lost and (missing == "refuse" or lost == judged):
+        raise CorpusError(
+            f"{'; '.join(absent)} ({lost:,} of {judged:,} judgements name what is not there; "
+            "missing = 'drop' leaves some out and counts them)"
+        )
+    return lost
 
 
 def _identities(
@@ -173,9 +201,9 @@ def _identities(
 def _add_rows(rows: RowList, path: Path) -> dict[str, int]:
     numbers: dict[str, int] = {}
     for where, record in _records(path):
-        id = _id(record, "id", where)
+        id = take_id(record, "id", where)
         if id in numbers:
-            raise CorpusError(f"{where}: id {id!r} occurs twice")
+            raise CorpusError(f"{where}: id {quoted(id)} occurs twice; keep one row")
         text = take(record, "text", str, where)
         numbers[id] = rows.add(id, text, _language(record, where), _optional(record, "document", where))
     return numbers
@@ -184,17 +212,10 @@ def _add_rows(rows: RowList, path: Path) -> dict[str, int]:
 def _known(record: Record, field: str, rows: dict[str, int], where: str) -> int:
     if record.get(field) is None:
         return -1
-    id = _id(record, field, where)
+    id = take_id(record, field, where)
     if id not in rows:
-        raise CorpusError(f"{where}: there is no {field} with id {id!r}")
+        raise CorpusError(f"{where}: there is no {field} with id {quoted(id)}")
     return rows[id]
-
-
-def _id(record: Record, field: str, where: str) -> str:
-    value = record.get(field)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise CorpusError(f"{where}: field {field!r} is missing or is neither text nor a whole number")
-    return str(value)
 
 
 def _language(record: Record, where: str) -> str:
@@ -214,7 +235,7 @@ def _name(folder: Path) -> str:
         return folder.name or "table"
     record = read_json(about)
     if record.get("version", VERSION) != VERSION:
-        raise CorpusError(f"{about}: version {record['version']} of the layout, expected {VERSION}")
+        raise CorpusError(f"{about}: version {quoted(record['version'])} of the layout, expected {VERSION}")
     return take(record, "name", str, str(about))
 
 
@@ -233,8 +254,12 @@ def _records(path: Path) -> Iterator[tuple[str, Record]]:
                 for record in batch.to_pylist():
                     row += 1
                     yield f"{path}, row {row}", record
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-        raise CorpusError(f"{path} is not a Parquet file or is truncated ({error})") from None
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{path}, after row {row}: a text is not UTF-8 ({error.reason} at byte {error.start})"
+        ) from None
+    except (pyarrow.ArrowException, OSError) as error:
+        raise CorpusError(f"{path} is not a Parquet file or is damaged ({shortened(str(error))})") from None
 
 
 def _row_records(corpus: Corpus, side: Literal["queries", "passages"]) -> Iterator[Record]:

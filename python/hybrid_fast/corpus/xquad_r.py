@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
+from ..text_files import quoted, shortened
 from .assembling import Assembly
 from .corpus import Corpus
-from .languages import normalise_language
-from .reading import files_by_stem, read_json, take
+from .reading import by_language, files_by_stem, read_json, take
 from .selection import Articles, chosen_files, in_part
 
 
@@ -37,7 +37,7 @@ def read_answer_sentences(
     Raises:
         CorpusError: a malformed file, a wrong offset, a question id twice, a language without file.
     """
-    files = {normalise_language(stem): path for stem, path in files_by_stem(folder, ".json").items()}
+    files = by_language(files_by_stem(folder, ".json"))
     chosen = chosen_files(files, languages, folder)
     reference = "en" if "en" in files else next(iter(files))
     loaded = {language: _load(path) for language, path in chosen.items()}
@@ -65,7 +65,7 @@ def _load(path: Path) -> _File:
             for question in take(paragraph, "qas", list, where):
                 id = take(question, "id", str, f"{where}.qas")
                 if id in article_of:
-                    raise CorpusError(f"{where}: question id {id!r} occurs twice in the file")
+                    raise CorpusError(f"{where}: question id {quoted(id)} occurs twice in the file")
                 article_of[id] = number
     return _File(path, articles, article_of)
 
@@ -91,8 +91,8 @@ def _add_article(
         ]
         for question in paragraph["qas"]:
             id = question["id"]
-            text = take(question, "question", str, f"{where}, question {id}")
-            gold = _gold(question, breaks, context, f"{where}, question {id}")
+            text = take(question, "question", str, f"{where}, question {shortened(id)}")
+            gold = _gold(question, breaks, context, f"{where}, question {shortened(id)}")
             query = assembly.queries.add(f"{language}/{id}", text, language, document)
             assembly.add_cell(id, language, query=query, passage=rows[gold])
 
@@ -113,7 +113,8 @@ def _sentence_ranges(paragraph: Any, context: str, where: str) -> list[tuple[int
             and len(text) == item[1] - item[0]
         ):
             raise CorpusError(
-                f"{where}: sentence_breaks[{place}] is {item}, which does not fit its sentence and context"
+                f"{where}: sentence_breaks[{place}] is {quoted(item)}, "
+                "which does not fit its sentence and context"
             )
         ranges.append((item[0], item[1]))
     return ranges

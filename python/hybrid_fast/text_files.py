@@ -1,0 +1,150 @@
+"""Text files as other programs write them: plain or gzip, with a byte order mark, too long, not UTF-8.
+
+Everything that reads a user's text file goes through here, so that each rule holds for all of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tomllib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .errors import HybridFastError
+
+LONGEST_LINE = 64 * 2**20
+"""Most bytes of one line."""
+
+LARGEST_FILE = 512 * 2**20
+"""Most bytes, unpacked, of a file that is read as a whole (JSON, TOML)."""
+
+LONGEST_QUOTE = 80
+"""Most characters of a value that a message repeats."""
+
+OTHER_ENCODINGS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+"""Byte order mark → encoding; the longer ones first."""
+
+
+def quoted(value: object) -> str:
+    """Return a value as a message shows it: its ``repr``, the middle of a long one left out."""
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 1000:
+        return f"a number of about {int(value.bit_length() * 0.30103) + 1:,} digits"
+    if isinstance(value, str) and len(value) > 4 * LONGEST_QUOTE:
+        value = value[: 2 * LONGEST_QUOTE] + value[-2 * LONGEST_QUOTE :]
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # numbers of thousands of digits, lists thousands deep
+        return f"a {type(value).__name__}"
+    half = LONGEST_QUOTE // 2
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:half]}…{text[-half:]}"
+
+
+def shortened(text: str) -> str:
+    """Return a message of another library, the middle of a long one left out."""
+    return text if len(text) <= 3 * LONGEST_QUOTE else f"{text[: 2 * LONGEST_QUOTE]}…{text[-LONGEST_QUOTE:]}"
+
+
+def read_lines(path: Path, error: type[HybridFastError]) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line without its end) of a UTF-8 file; only a line feed ends a line.
+
+    A byte order mark at the start is no text. A name that ends in ``.gz`` is read through gzip.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        HybridFastError: of the type given: not gzip, truncated, not UTF-8, or a line of more than 64 MiB;
+            the message names file and line and says what to do.
+    """
+    number = 0
+    try:
+        with _open(path) as file:
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                if len(line) > LONGEST_LINE:
+                    raise error(
+                        f"{path}, line {number}: the line is longer than {LONGEST_LINE // 2**20} MiB, the "
+                        "longest that is read; is it a text file with one record a line?"
+                    )
+                if number == 1:
+                    _refuse_other_encoding(path, line[:4], error)
+                    yield 1, line.decode().lstrip("\ufeff").removesuffix("\n").removesuffix("\r")
+                else:
+                    yield number, line.decode().removesuffix("\n").removesuffix("\r")
+    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as damage:
+        raise error(_damage(path, damage, number, whole=False)) from None
+
+
+def read_text(path: Path, error: type[HybridFastError]) -> str:
+    """Return the text of a UTF-8 file, without a byte order mark; ``.gz`` is read through gzip.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        HybridFastError: of the type given: not gzip, truncated, not UTF-8, or more than 512 MiB.
+    """
+    try:
+        with _open(path) as file:
+            data = file.read(LARGEST_FILE + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as damage:
+        raise error(_damage(path, damage, 0, whole=True)) from None
+    if len(data) > LARGEST_FILE:
+        raise error(
+            f"{path} holds more than {LARGEST_FILE // 2**20} MiB, the most that is read at once; "
+            "split it, or write it with one record a line"
+        )
+    _refuse_other_encoding(path, data[:4], error)
+    try:
+        return data.decode().lstrip("\ufeff")
+    except UnicodeDecodeError as damage:
+        line = data.count(b"\n", 0, damage.start) + 1
+        raise error(_damage(path, damage, line, whole=True)) from None
+
+
+def read_toml(path: Path, error: type[HybridFastError]) -> dict[str, Any]:
+    """Return the table of a TOML file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        HybridFastError: of the type given: not TOML, nested too deep, or a number too long.
+    """
+    try:
+        return tomllib.loads(read_text(path, error))
+    except tomllib.TOMLDecodeError as malformed:
+        raise error(f"{path} is not valid TOML: {shortened(str(malformed))}") from None
+    except RecursionError:
+        raise error(f"{path} is not valid TOML: its values are nested too deep") from None
+    except HybridFastError:
+        raise
+    except ValueError as long:  # Python converts no number of more than 4,300 digits, and no 30 February
+        raise error(f"{path} is not valid TOML: a value cannot be read ({shortened(str(long))})") from None
+
+
+def _open(path: Path) -> io.BufferedReader | gzip.GzipFile:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    return path.open("rb")
+
+
+def _refuse_other_encoding(path: Path, start: bytes, error: type[HybridFastError]) -> None:
+    name = next((name for mark, name in OTHER_ENCODINGS.items() if start.startswith(mark)), None)
+    if name is None and len(start) > 1 and (start[0] == 0) != (start[1] == 0):
+        name = "UTF-16"  # without a mark, Latin letters still come with a zero byte each
+    if name is not None:
+        raise error(f"{path} is {name} text, as Windows programs write it; save it as UTF-8")
+
+
+def _damage(path: Path, damage: Exception, lines: int, *, whole: bool) -> str:
+    after = f" after line {lines}" if not whole else ""
+    if isinstance(damage, EOFError):
+        return f"{path} is truncated: its gzip data ends{after or ' early'}; fetch it again"
+    if isinstance(damage, UnicodeDecodeError):
+        return f"{path}, line {lines}: not UTF-8 ({damage.reason} at byte {damage.start}); save it as UTF-8"
+    if isinstance(damage, gzip.BadGzipFile) and not lines:
+        return f"{path} is not a gzip file or is damaged ({damage}); remove .gz from its name if it is plain"
+    return f"{path} is damaged: its gzip data cannot be read{after} ({damage}); fetch it again"
