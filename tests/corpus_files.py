@@ -120,3 +120,72 @@ def write_afriqa(folder: Path) -> Path:
         [record("0", "Etɛ?", "Quoi ?", "Le Bénin est un pays.")],
     )
     return folder
+
+
+QRELS_HEADER = "query-id\tcorpus-id\tscore\n"
+
+
+def write_beir(folder: Path, ending: str = "", **files: Any) -> Path:
+    """Write three passages, three queries and the judgements of two splits."""
+    passages = [
+        {"_id": "d1", "title": "Kano", "text": "A city.", "metadata": {}},
+        {"_id": "d2", "title": "", "text": "A river.", "metadata": {}},
+        {"_id": 3, "text": "A hill.", "metadata": {}},
+    ]
+    queries = [{"_id": f"q{n}", "text": f"question {n}?", "metadata": {}} for n in (1, 2, 3)]
+    write_lines(folder / f"corpus.jsonl{ending}", files.get("corpus", passages))
+    write_lines(folder / f"queries.jsonl{ending}", files.get("queries", queries))
+    splits = {
+        "test": QRELS_HEADER + "q1\td1\t2\nq1\td2\t0\nq2\t3\t1\n",
+        "train": QRELS_HEADER + "q3\td2\t1\n",
+    }
+    for split, text in files.get("qrels", splits).items():
+        write(folder / "qrels" / f"{split}.tsv{ending}", text)
+    return folder
+
+
+def docs(start: int, end: int, language: str) -> str:
+    """Return MIRACL passages start to end as lines."""
+    return "".join(
+        json.dumps({"docid": f"{n // 2}#{n % 2}", "title": f"{language} title", "text": f"text {n}"}) + "\n"
+        for n in range(start, end)
+    )
+
+
+def write_miracl(folder: Path, languages: str = "sw yo") -> Path:
+    """Write topics, judgements and four shards of each language in MIRACL's layout."""
+    for code in languages.split():
+        name = f"miracl-v1.0-{code}"
+        write(
+            folder / name / "topics" / f"topics.{name}-dev.tsv", f"1\t{code} who\n2\t{code} what\n3\tnone\n"
+        )
+        write(folder / name / "topics" / f"topics.{name}-testA.tsv", "9\tunjudged\n")
+        write(
+            folder / name / "qrels" / f"qrels.{name}-dev.tsv",
+            "1 Q0 0#0 1\n1\tQ0\t0#1\t0\n1 Q0 5#1 1\n2 Q0 2#1 1\n",
+        )
+        corpus = folder / f"miracl-corpus-v1.0-{code}"
+        write(corpus / "docs-0.jsonl.gz", docs(0, 4, code))
+        write(corpus / "docs-1.jsonl.gz", docs(4, 11, code))
+        write(corpus / "docs-10.jsonl.gz", docs(12, 13, code))
+        write(corpus / "docs-2.jsonl", docs(11, 12, code))
+    return folder
+
+
+NTREX_DOCUMENTS = ["a"] * 7 + ["b"] * 2 + ["c"]
+
+
+def write_ntrex(folder: Path) -> Path:
+    """Write ten parallel sentences of three documents in three languages."""
+    write(folder / "document_ids.txt.gz", "".join(f"{item}\n" for item in NTREX_DOCUMENTS))
+    for code in ("eng", "swa", "zho-CN"):
+        write(folder / f"{code}.txt.gz", "".join(f"{code} {n}.\n" for n in range(len(NTREX_DOCUMENTS))))
+    return folder
+
+
+def write_tico(folder: Path, **changes: str) -> Path:
+    """Write six parallel sentences of two documents in three languages."""
+    for code in ("en", "es-LA", "sw"):
+        text = "".join(f"D_{n // 3}:{n}\t{code} {n}\n" for n in range(6))
+        write(folder / f"{code}.tsv.gz", changes.get(code[:2], text))
+    return folder

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 import hybrid_fast as hf
 from corpus_files import real_data, write, write_afriqa
+from hybrid_fast.corpus import fingerprint
 from hybrid_fast.errors import CorpusError
 
 TEST_GOLDS = {"bem": 309, "hau": 300, "ibo": 409, "kin": 347, "swa": 295, "twi": 486, "yor": 254, "zul": 325}
@@ -89,3 +91,35 @@ def test_all_of_it_has_its_pivots() -> None:
     assert len(set(corpus.passages.texts)) == len(corpus.passages)
     with pytest.raises(CorpusError, match="has no wo"):
         hf.load_corpus("afriqa", languages=["wol"])
+
+
+def as_git_gives_it(folder: Path, place: str = "data/gold_passages") -> Path:
+    """Write the same records under the names of the source's repository."""
+    flat = write_afriqa(folder / "flat")
+    for path in sorted((flat / "gold_passages").iterdir()):
+        asked, pivot, split = path.name.split(".")[:3]
+        data = path.read_bytes()
+        name = f"gold_span_passages.afriqa.{asked}.{pivot}.{split}.json"
+        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+        write(folder / "afriqa" / place / asked / name, text)
+    write(folder / "afriqa" / "data" / "queries" / "hau" / "queries.afriqa.hau.en.test.json", '{"id": "9"}\n')
+    write(folder / "afriqa" / "README.md", "#\n")
+    write(folder / "afriqa" / place / ".gitkeep", "")
+    return folder / "afriqa"
+
+
+@pytest.mark.parametrize("place", ["data/gold_passages", "gold_passages", "data"])
+def test_a_checkout_is_read_like_the_unpacked_files(tmp_path: Path, place: str) -> None:
+    checkout = as_git_gives_it(tmp_path, place)
+    flat = hf.load_corpus("afriqa", path=tmp_path / "flat")
+    for path in (checkout, checkout.parent):
+        assert fingerprint(hf.load_corpus("afriqa", path=path)) == fingerprint(flat)
+    hausa = hf.load_corpus("afriqa", path=checkout, languages=["ha"], split="train")
+    assert hausa.group_ids == ["ha-train-0"]
+
+
+def test_a_part_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    checkout = as_git_gives_it(tmp_path)
+    write(checkout / "data" / "gold_passages" / "hau.en.test.jsonl", "")
+    with pytest.raises(CorpusError, match="hold the same part; keep one of them"):
+        hf.load_corpus("afriqa", path=checkout)

@@ -8,35 +8,9 @@ from pathlib import Path
 import pytest
 
 import hybrid_fast as hf
-from corpus_files import write
-from hybrid_fast.corpus import describe, fingerprint, keep_languages, sample_groups
+from corpus_files import docs, write, write_miracl
+from hybrid_fast.corpus import describe, fingerprint, keep_languages, passage_files, sample_groups
 from hybrid_fast.errors import CorpusError
-
-
-def docs(start: int, end: int, language: str) -> str:
-    return "".join(
-        json.dumps({"docid": f"{n // 2}#{n % 2}", "title": f"{language} title", "text": f"text {n}"}) + "\n"
-        for n in range(start, end)
-    )
-
-
-def write_miracl(folder: Path, languages: str = "sw yo") -> Path:
-    for code in languages.split():
-        name = f"miracl-v1.0-{code}"
-        write(
-            folder / name / "topics" / f"topics.{name}-dev.tsv", f"1\t{code} who\n2\t{code} what\n3\tnone\n"
-        )
-        write(folder / name / "topics" / f"topics.{name}-testA.tsv", "9\tunjudged\n")
-        write(
-            folder / name / "qrels" / f"qrels.{name}-dev.tsv",
-            "1 Q0 0#0 1\n1\tQ0\t0#1\t0\n1 Q0 5#1 1\n2 Q0 2#1 1\n",
-        )
-        corpus = folder / f"miracl-corpus-v1.0-{code}"
-        write(corpus / "docs-0.jsonl.gz", docs(0, 4, code))
-        write(corpus / "docs-1.jsonl.gz", docs(4, 11, code))
-        write(corpus / "docs-10.jsonl.gz", docs(12, 13, code))
-        write(corpus / "docs-2.jsonl", docs(11, 12, code))
-    return folder
 
 
 def test_topics_judgements_and_shards(tmp_path: Path) -> None:
@@ -66,8 +40,6 @@ def test_texts_are_read_from_the_shards_in_any_order(tmp_path: Path) -> None:
 
 
 def test_shards_are_read_once_for_slices_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hybrid_fast.corpus import passage_files
-
     texts = hf.load_corpus("miracl", path=write_miracl(tmp_path), languages=["sw"]).passages.texts
     opened: list[Path] = []
     read = passage_files.read_lines
@@ -137,3 +109,87 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
         hf.load_corpus("miracl", path=tmp_path, split="train")
     with pytest.raises(FileNotFoundError, match=r"qrels\.miracl-v1\.0-sw-testA\.tsv"):
         hf.load_corpus("miracl", path=tmp_path, split="testA")
+
+
+def as_published(folder: Path, code: str = "sw") -> Path:
+    """Write MIRACL as the hub has it: topics of four splits, judgements of two."""
+    name = f"miracl-v1.0-{code}"
+    for split in ("train", "dev", "test-a", "test-b"):
+        write(folder / name / "topics" / f"topics.{name}-{split}.tsv", f"{split}1\twho?\n{split}2\twhat?\n")
+    for split, passage in (("train", "0#0"), ("dev", "1#0")):
+        write(folder / name / "qrels" / f"qrels.{name}-{split}.tsv", f"{split}1\tQ0\t{passage}\t1\n")
+    write(folder / f"miracl-corpus-v1.0-{code}" / "docs-0.jsonl.gz", docs(0, 4, code))
+    return folder
+
+
+def test_every_published_split_loads_and_dev_by_default(tmp_path: Path) -> None:
+    as_published(tmp_path)
+    for split, query in ((None, "dev1"), ("dev", "dev1"), ("train", "train1")):
+        corpus = hf.load_corpus("miracl", path=tmp_path, split=split)
+        assert corpus.queries.ids == [f"sw/{query}"]
+        assert len(corpus.cells) == 1
+
+
+@pytest.mark.parametrize("split", ["test-a", "test-b", "testA", "testB", "test_a"])
+def test_a_split_without_judgements_is_one_sentence(tmp_path: Path, split: str) -> None:
+    as_published(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"no judgements beside it.*with judgements: dev, train$"):
+        hf.load_corpus("miracl", path=tmp_path, split=split)
+    part = f"test-{split[-1].lower()}"
+    write(tmp_path / f"qrels.miracl-v1.0-sw-{part}.tsv", f"{part}2 Q0 1#1 1\n")
+    assert hf.load_corpus("miracl", path=tmp_path, split=split).queries.ids == [f"sw/{part}2"]
+
+
+def test_the_default_of_a_language_without_dev_is_its_only_judged_split(tmp_path: Path) -> None:
+    as_published(tmp_path)
+    for path in tmp_path.rglob("*dev.tsv"):
+        path.unlink()
+    assert hf.load_corpus("miracl", path=tmp_path).queries.ids == ["sw/train1"]
+    for path in tmp_path.rglob("qrels*.tsv"):
+        path.unlink()
+    with pytest.raises(CorpusError, match=r"several splits of sw, test-a, test-b, train; choose one"):
+        hf.load_corpus("miracl", path=tmp_path)
+    with pytest.raises(CorpusError, match="no topics of sw for split 'dev'; there are test-a, test-b, train"):
+        hf.load_corpus("miracl", path=tmp_path, split="dev")
+
+
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_docid_that_no_one_judged_is_refused_when_it_comes_again(
+    tmp_path: Path, equal: bool, apart: bool
+) -> None:
+    as_published(tmp_path)
+    folder = tmp_path / "miracl-corpus-v1.0-sw"
+    again = json.dumps({"docid": "1#1", "title": "sw title", "text": "text 3" if equal else "new"}) + "\n"
+    if apart:
+        write(folder / "docs-1.jsonl", "\n" + docs(4, 6, "sw") + again)
+        place = "docs-1.jsonl, line 4"
+    else:
+        write(folder / "docs-0.jsonl.gz", docs(0, 4, "sw") + "\n" + again)
+        place = "docs-0.jsonl.gz, line 6"
+    message = rf"{place}: docid '1#1' occurs twice; it stands first in .*docs-0.jsonl.gz, line 4$"
+    with pytest.raises(CorpusError, match=message):
+        hf.load_corpus("miracl", path=tmp_path)
+
+
+def test_equal_hashes_are_not_equal_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passage_files, "hash", lambda id: len(id), raising=False)
+    assert len(hf.load_corpus("miracl", path=as_published(tmp_path)).passages) == 4
+
+
+def test_one_docid_in_two_languages_is_no_repeat(tmp_path: Path) -> None:
+    corpus = hf.load_corpus("miracl", path=as_published(as_published(tmp_path), "yo"))
+    assert list(corpus.passages.ids)[3:5] == ["sw/1#1", "yo/0#0"]
+    assert corpus.passages.languages.tolist() == [0] * 4 + [1] * 4
+
+
+def test_judgements_of_absent_passages_may_be_dropped(tmp_path: Path) -> None:
+    qrels = as_published(tmp_path) / "miracl-v1.0-sw" / "qrels" / "qrels.miracl-v1.0-sw-dev.tsv"
+    write(qrels, "# a comment of four words\ndev1 Q0 1#0 1\ndev1 Q0 77#0 1\nnobody Q0 1#0 1\n")
+    with pytest.raises(
+        CorpusError, match=r"2 of 3 judgements name .* of sw: passage '77#0', query 'nobody'; "
+    ):
+        hf.load_corpus("miracl", path=tmp_path)
+    corpus = hf.load_corpus("miracl", path=tmp_path, missing="drop")
+    assert (len(corpus.qrels.passages), corpus.dropped_judgements) == (1, 2)
+    assert describe(corpus).dropped_judgements == 2

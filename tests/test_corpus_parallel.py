@@ -8,18 +8,9 @@ import numpy as np
 import pytest
 
 import hybrid_fast as hf
-from corpus_files import real_data, write
+from corpus_files import NTREX_DOCUMENTS, real_data, write, write_ntrex, write_tico
 from hybrid_fast.corpus.parallel import BLOCK
 from hybrid_fast.errors import CorpusError
-
-DOCUMENTS = ["a"] * 7 + ["b"] * 2 + ["c"]
-
-
-def write_ntrex(folder: Path) -> Path:
-    write(folder / "document_ids.txt.gz", "".join(f"{item}\n" for item in DOCUMENTS))
-    for code in ("eng", "swa", "zho-CN"):
-        write(folder / f"{code}.txt.gz", "".join(f"{code} {n}.\n" for n in range(len(DOCUMENTS))))
-    return folder
 
 
 def test_a_sentence_asks_for_its_neighbours_and_never_for_itself(tmp_path: Path) -> None:
@@ -58,13 +49,6 @@ def test_every_language_of_a_group_is_relevant(tmp_path: Path) -> None:
 def test_documents_are_cut_by_position(tmp_path: Path) -> None:
     odd = hf.load_corpus("ntrex-128", path=write_ntrex(tmp_path), articles="odd")
     assert set(odd.passages.documents) == {"b"}
-
-
-def write_tico(folder: Path, **changes: str) -> Path:
-    for code in ("en", "es-LA", "sw"):
-        text = "".join(f"D_{n // 3}:{n}\t{code} {n}\n" for n in range(6))
-        write(folder / f"{code}.tsv.gz", changes.get(code[:2], text))
-    return folder
 
 
 def test_tico_is_parallel_by_id(tmp_path: Path) -> None:
@@ -108,3 +92,58 @@ def test_published_counts() -> None:
     tico = hf.load_corpus("tico-19", languages=["en", "pt-BR", "ti"])
     assert len(tico.group_ids) == 3071
     assert len(set(tico.queries.documents)) == 31
+
+
+def ntrex_checkout(folder: Path, *names: str, lines: int = len(NTREX_DOCUMENTS)) -> Path:
+    """Write NTREX as its repository has it; each text says the name of its file."""
+    write(folder / "DOCUMENT_IDS.tsv", "".join(f"{item}\n" for item in NTREX_DOCUMENTS))
+    write(folder / "LANGUAGES.tsv", "afr Afrikaans\n")
+    for name in ("src.eng", "ref.fra", "ref.zho-CN", "ref.zho-TW", *names):
+        text = "".join(f"{name} {n}.\n" for n in range(lines))
+        write(folder / "NTREX-128" / f"newstest2019-{name}.txt", text)
+    return folder
+
+
+def test_a_checkout_of_ntrex_is_read(tmp_path: Path) -> None:
+    checkout = ntrex_checkout(tmp_path / "NTREX")
+    for path in (checkout, checkout / "NTREX-128"):
+        corpus = hf.load_corpus("ntrex-128", path=path)
+        assert corpus.languages == ("en", "fr", "zh", "zh-Hant")
+        assert len(corpus.group_ids) == 9
+        assert corpus.queries.texts[0] == "src.eng 0."
+    assert hf.load_corpus("ntrex-128", path=checkout, languages=["zho-TW"]).languages == ("zh-Hant",)
+
+
+def test_of_several_translations_the_one_without_a_country_is_read(tmp_path: Path) -> None:
+    names = ("ref.eng-GB", "ref.eng-US", "ref.fra-CA", "ref-2.spa", "ref.spa", "ref.spa-MX", "ref.por-BR")
+    corpus = hf.load_corpus("ntrex-128", path=ntrex_checkout(tmp_path, *names))
+    assert corpus.languages == ("en", "es", "fr", "pt", "zh", "zh-Hant")
+    starts = {text.rpartition(" ")[0] for text in corpus.queries.texts}
+    assert starts == {"src.eng", "ref.fra", "ref.spa", "ref.por-BR", "ref.zho-CN", "ref.zho-TW"}
+
+
+def test_two_files_of_one_language_are_refused(tmp_path: Path) -> None:
+    ntrex_checkout(tmp_path / "a", "ref.gsw-BE", "ref.gsw-ZH")
+    with pytest.raises(CorpusError, match=r"gsw-BE.txt and .*gsw-ZH.txt are both in gsw; keep one"):
+        hf.load_corpus("ntrex-128", path=tmp_path / "a")
+    write_ntrex(tmp_path / "b")
+    write(tmp_path / "b" / "sw.txt", "x\n" * len(NTREX_DOCUMENTS))
+    with pytest.raises(CorpusError, match=r"sw.txt and .*swa.txt.gz are both in sw; keep one"):
+        hf.load_corpus("ntrex-128", path=tmp_path / "b")
+    write_tico(tmp_path / "c")
+    write(tmp_path / "c" / "spa.tsv", "D_0:0\tx\n")
+    with pytest.raises(CorpusError, match=r"es-LA.tsv.gz and .*spa.tsv are both in es; keep one"):
+        hf.load_corpus("tico-19", path=tmp_path / "c")
+    write(tmp_path / "b" / "notes.txt", "x\n")
+    with pytest.raises(
+        CorpusError, match=r"notes.txt: its name is no language: unknown language code 'notes'"
+    ):
+        hf.load_corpus("ntrex-128", path=tmp_path / "b")
+
+
+def test_a_file_of_a_checkout_that_is_too_short_is_named(tmp_path: Path) -> None:
+    checkout = ntrex_checkout(tmp_path, lines=9)
+    with pytest.raises(
+        CorpusError, match=r"newstest2019-src.eng.txt has 9 lines, but .*DOCUMENT_IDS.tsv has 10"
+    ):
+        hf.load_corpus("ntrex-128", path=checkout)

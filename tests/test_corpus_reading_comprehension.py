@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,152 @@ def test_published_counts(name: str, split: str | None, questions: int, passages
     assert passages * 0.97 <= len(corpus.passages) <= passages  # equal paragraphs are one row
     strata = describe(corpus, similar=False).strata
     assert strata.tolist() == [[questions]]
+
+
+def squad(*articles: tuple[str | None, list[dict[str, Any]]]) -> str:
+    """Return SQuAD's JSON: articles of a title and paragraphs."""
+    data = [{"title": title, "paragraphs": paragraphs} for title, paragraphs in articles]
+    if not any(title for title, _ in articles):
+        data = [{"paragraphs": article["paragraphs"]} for article in data]
+    return json.dumps({"version": "1.1", "data": data}, ensure_ascii=False, indent=1)
+
+
+def questions(*ids: str | int, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": id, "question": f"{id}?", **more} for id in ids]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"answers": [{"text": "no such", "answer_start": 0}]},
+        {"answers": [{"text": "b", "answer_start": -1}]},
+        {"answers": [{"text": "b", "answer_start": None}]},
+        {"answers": [{"text": "b"}]},
+        {"answers": ["b", "b"]},
+        {"answers": {"text": ["b"], "answer_start": [99]}},
+        {"answers": "b"},
+        {"answers": []},
+        {"answers": None},
+        {},
+    ],
+)
+@pytest.mark.parametrize("name", ["arcd", "cmrc2018", "amqa", "jaquad"])
+def test_where_the_answer_stands_does_not_matter(tmp_path: Path, name: str, answers: dict[str, Any]) -> None:
+    qas = questions("1", "2", **answers)
+    write_lines(tmp_path / "l" / "train.jsonl", [{"title": "T", "context": "a b c", "qas": qas}])
+    write(tmp_path / "j" / "x-train.json", squad(("T", [{"context": "a b c", "qas": qas}])))
+    for folder in ("l", "j"):
+        corpus = hf.load_corpus(name, path=tmp_path / folder)
+        assert corpus.group_ids == ["train/1", "train/2"]
+        assert corpus.cells.passage.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("arcd", {"train": "data/arcd-train.json", "test": "data/arcd-test.json", "": "data/arcd.json"}),
+        ("arcd", {"train": "arcd-train.json.gz", "test": "arcd-test.json.gz"}),
+        ("amqa", {"train": "train_data.json", "dev": "dev_data.json", "": "AmQA_Dataset.json"}),
+        ("cmrc2018", {"dev": "squad-style-data/cmrc2018_dev.json"}),
+        ("cmrc2018", {"trial": "cmrc2018_trial.json", "dev": "cmrc2018_dev.json"}),
+        ("jaquad", {"train": "data/train/jaquad_train_0000.json", "dev": "data/dev/jaquad_dev_0000.json"}),
+    ],
+)  # fmt: skip
+def test_files_as_published(tmp_path: Path, name: str, files: dict[str, str]) -> None:
+    """The names are those of the sources on GitHub; a file of all splits beside them is passed over."""
+    for part, place in files.items():
+        paragraphs = [
+            {"context": f"{part} one", "qas": questions(part or "all")},
+            {"context": f"{part} two", "qas": questions(7)},
+        ]
+        write(tmp_path / place, squad((None if name == "amqa" else "T", paragraphs)))
+    parts = [part for part in files if part]
+    corpus = hf.load_corpus(name, path=tmp_path)
+    order = sorted(parts, key=["train", "dev", "trial", "test"].index)
+    if name == "cmrc2018":
+        order = sorted(parts, key=["train", "dev", "trial"].index)
+    assert corpus.group_ids == [f"{part}/{id}" for part in order for id in (part, 7)]
+    assert corpus.passages.documents[0] == (f"{order[0]} paragraph 1" if name == "amqa" else "T")
+    for part, place in files.items():
+        if part:
+            assert hf.load_corpus(name, path=tmp_path, split=part).queries.ids == [
+                f"{part}/{part}",
+                f"{part}/7",
+            ]
+            alone = hf.load_corpus(name, path=tmp_path / place)  # the file itself will do
+            assert alone.queries.ids == [f"{part}/{part}", f"{part}/7"]
+
+
+def test_the_own_layout_of_cmrc_and_a_checkout_with_both(tmp_path: Path) -> None:
+    own = [
+        {
+            "context_id": "DEV_0",
+            "context_text": "甲乙丙",
+            "title": "甲",
+            "qas": [{"query_text": "谁？", "query_id": "DEV_0_QUERY_0", "answers": ["甲", "甲", "不在"]}],
+        }
+    ]
+    write(tmp_path / "data" / "cmrc2018_dev.json", json.dumps(own))
+    corpus = hf.load_corpus("cmrc2018", path=tmp_path)
+    assert (corpus.queries.texts, corpus.passages.texts) == (["谁？"], ["甲乙丙"])
+    assert corpus.group_ids == ["dev/DEV_0_QUERY_0"]
+    assert corpus.passages.documents == ["甲"]
+    other = squad(("乙", [{"context": "丁", "qas": questions("s")}]))
+    write(tmp_path / "squad-style-data" / "cmrc2018_dev.json", other)
+    assert hf.load_corpus("cmrc2018", path=tmp_path).group_ids == ["dev/s"]  # the same data: one is read
+
+
+def test_numbered_files_are_one_split_and_others_are_refused(tmp_path: Path) -> None:
+    for number in (2, 0, 1):
+        paragraph = {"context": f"context {number}", "qas": questions(f"q{number}")}
+        write(tmp_path / "data" / "train" / f"jaquad_train_000{number}.json", squad(("T", [paragraph])))
+    assert hf.load_corpus("jaquad", path=tmp_path).group_ids == ["train/q0", "train/q1", "train/q2"]
+    for name in ("arcd-train.json", "soqal_train.json"):
+        write(tmp_path / "two" / name, squad(("T", [{"context": name, "qas": []}])))
+    with pytest.raises(
+        CorpusError, match=r"arcd-train.json and .*soqal_train.json hold the same part, train"
+    ):
+        hf.load_corpus("arcd", path=tmp_path / "two")
+
+
+def test_a_file_without_a_split_in_its_name_is_read_when_it_is_given(tmp_path: Path) -> None:
+    path = write(tmp_path / "arcd.json", squad(("T", [{"context": "c", "qas": questions(1)}])))
+    assert hf.load_corpus("arcd", path=path).group_ids == ["arcd/1"]
+    with pytest.raises(FileNotFoundError, match=r"no train\.jsonl"):
+        hf.load_corpus("arcd", path=tmp_path)
+
+
+def test_records_of_one_question_are_read_too(tmp_path: Path) -> None:
+    """As the copies on the Hugging Face hub have them."""
+    answers = {"text": ["x"], "answer_start": [0]}
+    record = {"title": "T", "context": "c", "answers": answers}
+    write_lines(tmp_path / "train.jsonl", [{**record, "id": n, "question": f"{n}?"} for n in (1, 2)])
+    corpus = hf.load_corpus("arcd", path=tmp_path)
+    assert (corpus.group_ids, len(corpus.passages)) == (["train/1", "train/2"], 1)
+
+
+def test_questions_that_the_paragraph_cannot_answer_are_left_out(tmp_path: Path) -> None:
+    qas = questions(1, is_impossible=False) + questions(2, is_impossible=True)
+    write(tmp_path / "train_data.json", squad((None, [{"context": "c", "qas": qas}])))
+    assert hf.load_corpus("amqa", path=tmp_path).group_ids == ["train/1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("3", "expected SQuAD's"),
+        ('{"data": {}}', "field 'data' is an object, expected a list"),
+        ('{"rows": []}', "field 'data' is missing"),
+        ('{"data": [4]}', r"data\[0\]: expected an object, found a whole number"),
+        ('{"data": [{"paragraphs": [{"qas": []}]}]}', r"\[0\].paragraphs\[0\]: field 'context' is missing"),
+        ('[{"context_text": "c"}]', r"\[0\]: field 'qas' is missing"),
+        ('[{"context": "c", "qas": [{"id": 1}]}]', r"\[0\]: field 'question' is missing"),
+        ('[{"context": "c", "qas": [{"question": "q"}]}]', r"\[0\]: field 'id' is missing"),
+        ('{"data": [', "line 1, column 11: malformed or truncated JSON"),
+    ],
+)  # fmt: skip
+def test_a_wrong_json_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = write(tmp_path / "arcd-train.json", text)
+    with pytest.raises(CorpusError, match=message) as error:
+        hf.load_corpus("arcd", path=tmp_path)
+    assert str(path) in str(error.value)

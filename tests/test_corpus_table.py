@@ -191,3 +191,75 @@ def test_a_hub_data_set_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ImportError, match="needs datasets"):
         hf.load_corpus("hub", repository="a/b")
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "found"),
+    [
+        ({"question": None}, "question", "None"),
+        ({"question": ""}, "question", "''"),
+        ({"answer": None}, "answer", "None"),
+        ({"answer": "  "}, "answer", "'  '"),
+    ],
+)
+def test_a_hub_row_without_a_text_is_named_with_its_column(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: dict[str, Any], column: str, found: str
+) -> None:
+    check_hub_row(tmp_path, monkeypatch, row, column, found)
+
+
+@pytest.mark.parametrize("found", [["a", "b"], [1], {"a": 1}])
+def test_a_hub_column_of_lists_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
+    message = r"row 0 \(from 0\), column 'answer': the passage is .*, expected a text"
+    with pytest.raises(CorpusError, match=message):
+        load_hub(tmp_path, monkeypatch, [{"question": "q", "answer": found}])
+
+
+def check_hub_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: dict[str, Any], column: str, found: str
+) -> None:
+    rows = [{"question": "q", "answer": "a"}, {"question": "q", "answer": "a", **row}]
+    with pytest.raises(
+        CorpusError, match=rf"row 1 \(from 0\), column '{column}': the .* is {found}, expected a text"
+    ):
+        load_hub(tmp_path, monkeypatch, rows)
+
+
+def load_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]) -> Any:
+    pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    write_lines(tmp_path / "set" / "train.jsonl", rows)
+    return hf.load_corpus(
+        "hub", repository=str(tmp_path / "set"), columns=["question", "answer"], languages=["en"]
+    )
+
+
+@pytest.mark.parametrize("value", [["a"], [], {"a": "b"}, 3, 1.5])
+@pytest.mark.parametrize("column", ["query", "passage"])
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_columns_of_something_else_are_named_in_our_layout(
+    tmp_path: Path, value: Any, column: str, format: str
+) -> None:
+    record = {"group": "g", "language": "en", "query": "q", "passage": "p", column: value}
+    path = write_lines(tmp_path / "t.jsonl", [record])
+    if format == "parquet":
+        pyarrow = pytest.importorskip("pyarrow")
+        if value == {"a": "b"} or value == []:
+            pytest.skip("Parquet gives such a column another shape")
+        path = tmp_path / "t.parquet"
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist([record]), path)
+    where = "line 1" if format == "jsonl" else "row 1"
+    with pytest.raises(CorpusError, match=rf"{where}: field '{column}' is .*, expected text"):
+        hf.load_corpus("table", path=path)
+
+
+def test_a_parquet_text_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    raw = pyarrow.array([b"ok", b"\xed\xa0\xbd"], pyarrow.binary())
+    texts = pyarrow.StringArray.from_buffers(2, raw.buffers()[1], raw.buffers()[2])
+    columns = {"group": ["1", "2"], "language": ["en"] * 2, "query": texts, "passage": ["p", "r"]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "t.parquet")
+    with pytest.raises(CorpusError, match=r"t.parquet, after row 0: a text is not UTF-8"):
+        hf.load_corpus("table", path=tmp_path / "t.parquet")

@@ -25,6 +25,9 @@ T = TypeVar("T")
 Setting = Literal["monolingual", "cross-lingual", "multilingual"]
 """Which pool a query is ranked against: its own language, one other language, or all together."""
 
+OMIT_DEFAULT = {"omit_default": True}
+"""Of a field that came later: written only where it is set, so that older configurations keep their names."""
+
 DEFAULT_MEASURES = ("AP", "RR", "RR@10", "nDCG@10", "R@1", "R@10", "R@100")
 """The measures of one evaluation pass; rank distance is added in the multilingual setting."""
 
@@ -35,7 +38,7 @@ class SourceConfig:
 
     name: str
     """Reader: demo, xquad-r, mlqa-r, afriqa, ntrex-128, tico-19, squad-sentences, jaquad, cmrc2018,
-    arcd, amqa, table (our JSONL / Parquet layout), miracl, or hub."""
+    arcd, amqa, table (our JSONL / Parquet layout), miracl, beir, or hub."""
     path: Path | None = None
     """Folder or file; default: the reader's folder below the environment variable HYBRID_FAST_DATA."""
     languages: tuple[str, ...] = ()
@@ -50,6 +53,8 @@ class SourceConfig:
     """Name of the data set on the Hugging Face hub (reader hub)."""
     columns: tuple[str, ...] = ()
     """Hub reader: names of the columns query, passage and, if present, language and group."""
+    missing: Literal["refuse", "drop"] = field(default="refuse", metadata=OMIT_DEFAULT)
+    """Judgements of queries or passages that the source lacks: refuse, or drop and count them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +289,11 @@ def to_mapping(config: Any) -> dict[str, Any]:
 
     def plain(value: Any) -> Any:
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+            return {
+                item.name: plain(getattr(value, item.name))
+                for item in dataclasses.fields(value)
+                if not (item.metadata.get("omit_default") and getattr(value, item.name) == item.default)
+            }
         if isinstance(value, dict):
             return {key: plain(item) for key, item in value.items()}
         if isinstance(value, tuple | list):

@@ -26,6 +26,7 @@ def corpus(
     groups: int | None = None,
     repository: str | None = None,
     columns: tuple[str, ...] = (),
+    missing: Literal["refuse", "drop"] = "refuse",
     against: tuple[str, ...] = (),
     near_duplicates: bool | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
@@ -38,7 +39,7 @@ def corpus(
     ----------
     name:
         Reader: demo, xquad-r, mlqa-r, afriqa, ntrex-128, tico-19, squad-sentences, jaquad, cmrc2018,
-        arcd, amqa, table (our own layout), miracl or hub.
+        arcd, amqa, table (our own layout), miracl, beir or hub.
     path:
         The data set's folder, or the folder it lies in; default: below HYBRID_FAST_DATA.
     languages:
@@ -53,6 +54,9 @@ def corpus(
         Name of the data set on the Hugging Face hub (reader hub).
     columns:
         Names of the columns query, passage and, if present, language and group (reader hub).
+    missing:
+        Judgements of queries or passages that the source lacks: refuse, or drop and count them
+        (readers miracl, beir and table).
     against:
         Evaluation sets to compare with: NAME, found beside the corpus or below HYBRID_FAST_DATA, or
         NAME:FOLDER.
@@ -73,6 +77,7 @@ def corpus(
         groups=groups,
         repository=repository,
         columns=columns,
+        missing=missing,
     )
     sets = {item: _evaluation(item, path) for item in against}
     description = describe(loaded, sets, similar=near_duplicates)

@@ -238,6 +238,7 @@ def load_source(source: SourceConfig) -> Corpus:
         groups=source.groups,
         repository=source.repository,
         columns=source.columns,
+        missing=source.missing,
     )
 
 
