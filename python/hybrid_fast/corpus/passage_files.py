@@ -129,6 +129,7 @@ class PassageFiles:
         found: dict[str, int] = {}
         start, first_file = len(self.ids), len(self._files)
         hashes = array("q")
+        last, number = "", -1
         for path in files:
             before = len(self.ids)
             for line, record in read_json_lines(path):
@@ -138,10 +139,9 @@ class PassageFiles:
                     found[id] = len(self.ids)
                     self.texts_of[len(self.ids)] = text
                 language = language_of(record, where)
-                if language not in self._numbers:
-                    self._numbers[language] = len(self.language_codes)
-                    self.language_codes.append(language)
-                self._languages.append(self._numbers[language])
+                if language != last:
+                    last, number = language, self._number(language)
+                self._languages.append(number)
                 hashes.append(hash(id))
                 self.ids.append(prefix + id)
             self._files.append(path)
@@ -158,6 +158,12 @@ class PassageFiles:
         position = np.array([order.index(code) for code in self.language_codes], np.int16)
         numbers = np.frombuffer(self._languages, np.int16) if len(self._languages) else np.zeros(0, np.int16)
         return position[numbers] if len(position) else numbers
+
+    def _number(self, language: str) -> int:
+        if language not in self._numbers:
+            self._numbers[language] = len(self.language_codes)
+            self.language_codes.append(language)
+        return self._numbers[language]
 
     def _refuse_repeats(self, hashes: array[int], start: int, first_file: int, prefix: str) -> None:
         """Refuse an id twice; equal hashes are only a hint, so that no set of all ids is held."""

@@ -102,9 +102,14 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     damaged: list[str] = []
     for number, line in read_lines(path):
-        if not line.strip():
+        if not line or line.isspace():
             continue
-        value = _parsed(line, f"{path}, line {number}", damaged)
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _malformed(error, f"{path}, line {number}") from None
+        if _may_hold_halves(line):
+            value = _repaired(value, f"{path}, line {number}", damaged)
         if not isinstance(value, dict):
             raise CorpusError(f"{path}, line {number}: expected a JSON object, found {_kind(value)}")
         yield number, value
@@ -133,7 +138,16 @@ def read_json_value(path: Path) -> Any:
     """
     damaged: list[str] = []
     text = text_files.read_text(path, CorpusError)
-    value = _parsed(text, str(path), damaged, as_file=True)
+    try:
+        value = json.loads(text)
+        if _may_hold_halves(text):
+            value = _repaired(value, str(path), damaged)
+    except json.JSONDecodeError as error:
+        raise CorpusError(
+            f"{path}, line {error.lineno}, column {error.colno}: malformed or truncated JSON ({error.msg})"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise _malformed(error, str(path)) from None
     _warn(damaged)
     return value
 
@@ -144,7 +158,12 @@ def parse_record(line: str, where: str) -> dict[str, Any]:
     Raises:
         CorpusError: it is none (the file has changed).
     """
-    value = _parsed(line, where, [])
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(error, where) from None
+    if _may_hold_halves(line):
+        value = _repaired(value, where, [])
     if not isinstance(value, dict):
         raise CorpusError(f"{where}: expected a JSON object, found {_kind(value)}")
     return value
@@ -186,41 +205,38 @@ def whole(text: str) -> str:
     return LONE.sub("\ufffd", text)
 
 
-def _parsed(text: str, where: str, damaged: list[str], *, as_file: bool = False) -> Any:
-    """Return the value of a JSON text; ``damaged`` gets ``where`` if half surrogate pairs were replaced."""
-    try:
-        value = json.loads(text)
-        if "\\ud" in text or "\\uD" in text:  # only an escape can make one
-            value, changed = _repaired(value)
-            if changed:
+def _may_hold_halves(text: str) -> bool:
+    """Return whether a JSON text has an escape that can leave half a surrogate pair; nothing else can."""
+    return "\\ud" in text or "\\uD" in text
+
+
+def _malformed(error: Exception, where: str) -> CorpusError:
+    if isinstance(error, json.JSONDecodeError):
+        return CorpusError(f"{where}: not JSON ({error.msg} at column {error.colno})")
+    if isinstance(error, RecursionError):
+        return CorpusError(f"{where}: JSON nested too deep; a record holds texts and lists of them")
+    return CorpusError(f"{where}: a number has thousands of digits; write it as text")  # Python's limit
+
+
+def _repaired(value: Any, where: str, damaged: list[str]) -> Any:
+    """Return a value with half surrogate pairs replaced; ``damaged`` gets ``where`` if there were any."""
+    before = len(damaged)
+
+    def repair(item: Any) -> Any:
+        if isinstance(item, str) and LONE.search(item):
+            if len(damaged) == before:
                 damaged.append(where)
-    except json.JSONDecodeError as error:
-        if as_file:
-            raise CorpusError(
-                f"{where}, line {error.lineno}, column {error.colno}: "
-                f"malformed or truncated JSON ({error.msg})"
-            ) from None
-        raise CorpusError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-    except RecursionError:
-        raise CorpusError(f"{where}: JSON nested too deep; a record holds texts and lists of them") from None
-    except ValueError:  # Python converts no number of more than 4,300 digits
-        raise CorpusError(f"{where}: a number has thousands of digits; write it as text") from None
-    return value
+            return whole(item)
+        if isinstance(item, list):
+            return [repair(one) for one in item]
+        if isinstance(item, dict):
+            return {repair(name): repair(one) for name, one in item.items()}
+        return item
 
-
-def _repaired(value: Any) -> tuple[Any, bool]:
-    if isinstance(value, str):
-        return (whole(value), True) if LONE.search(value) else (value, False)
-    if isinstance(value, list):
-        items = [_repaired(item) for item in value]
-        return [item for item, _ in items], any(changed for _, changed in items)
-    if isinstance(value, dict):
-        pairs = [(_repaired(name), _repaired(item)) for name, item in value.items()]
-        return (
-            {name: item for (name, _), (item, _) in pairs},
-            any(first or second for (_, first), (_, second) in pairs),
-        )
-    return value, False
+    try:
+        return repair(value)
+    except RecursionError as error:
+        raise _malformed(error, where) from None
 
 
 def _warn(damaged: list[str]) -> None:
