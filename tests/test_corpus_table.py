@@ -244,8 +244,6 @@ def test_columns_of_something_else_are_named_in_our_layout(
     path = write_lines(tmp_path / "t.jsonl", [record])
     if format == "parquet":
         pyarrow = pytest.importorskip("pyarrow")
-        if value == {"a": "b"} or value == []:
-            pytest.skip("Parquet gives such a column another shape")
         path = tmp_path / "t.parquet"
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist([record]), path)
     where = "line 1" if format == "jsonl" else "row 1"

@@ -9,12 +9,14 @@ from .load import load_corpus, load_source, load_sources
 from .mixing import mix
 from .negative_files import read_negatives, write_negatives
 from .overlap import overlap
+from .reading import DamagedText
 from .selection import fingerprint, keep_articles, keep_languages, sample_groups, without_languages
 from .table import write_table
 
 __all__ = [
     "Cells",
     "Corpus",
+    "DamagedText",
     "Description",
     "HardNegatives",
     "Identities",

@@ -10,7 +10,7 @@ from ..errors import CorpusError
 from ..text_files import quoted
 from .assembling import Assembly
 from .corpus import Corpus
-from .languages import normalise_language
+from .languages import language_in_name
 from .reading import read_json_lines, take
 from .selection import chosen_files
 
@@ -45,7 +45,7 @@ def read_afriqa(folder: Path, *, languages: tuple[str, ...] = (), split: str | N
         match = re.fullmatch(r"(?:.*\.)?([^.]+)\.([^.]+)\.(train|dev|test)\.jsonl?(\.gz)?", path.name)
         if match is None:
             raise CorpusError(f"{path}: expected a name such as hau.en.test.jsonl")
-        asked, pivot = normalise_language(match[1]), normalise_language(match[2])
+        asked, pivot = language_in_name(match[1], path), language_in_name(match[2], path)
         if split in (None, match[3]):
             parts = pairs.setdefault((asked, pivot), [])
             twin = next((other for part, other in parts if part == match[3]), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 from ..errors import CorpusError
 from ..text_files import quoted
@@ -149,6 +150,18 @@ def normalise_languages(codes: Iterable[str]) -> tuple[str, ...]:
     if isinstance(codes, str):
         raise TypeError(f"languages is the string {codes!r}; give a list of codes, for instance [{codes!r}]")
     return tuple(dict.fromkeys(normalise_language(code) for code in codes))
+
+
+def language_in_name(code: str, path: Path) -> str:
+    """Return the normalised code that a file's name holds.
+
+    Raises:
+        CorpusError: no known language; the message names the file.
+    """
+    try:
+        return normalise_language(code)
+    except CorpusError as error:
+        raise CorpusError(f"{path}: its name is no language: {error}") from None
 
 
 def language_name(code: str) -> str:

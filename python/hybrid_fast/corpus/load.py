@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -196,7 +197,9 @@ def load_corpus(
     """
     name = OTHER_NAMES.get(name, name)
     if name not in READERS:
-        raise CorpusError(f"unknown corpus {quoted(name)}; the readers are {', '.join(READERS)}")
+        near = get_close_matches(name[:40], READERS, 1)
+        meant = f"; the nearest is {near[0]}" if near else ""
+        raise CorpusError(f"unknown corpus {quoted(name)}{meant}; the readers are {', '.join(READERS)}")
     reader = READERS[name]
     columns = tuple(columns)
     for option, value in (("split", split), ("repository", repository), ("columns", columns)):

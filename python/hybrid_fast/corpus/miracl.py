@@ -12,7 +12,7 @@ from ..text_files import quoted
 from .assembling import RowList
 from .corpus import Corpus
 from .judgements import Grades, JudgementList, Missing, read_trec
-from .languages import normalise_language
+from .languages import language_in_name
 from .passage_files import PassageFiles
 from .reading import read_lines
 
@@ -70,6 +70,8 @@ def read_miracl(
     for language in ordered:
         topics, qrels = files.judged_topics(language, split)
         grades = read_trec(qrels)
+        if not grades:
+            raise CorpusError(f"{qrels} holds no judgement; fetch it again, or choose another split")
         asked = _read_topics(topics, grades, queries, language)
         wanted = {passage for judged in grades.values() for passage in judged}
         found = passages.scan(
@@ -167,7 +169,7 @@ def _language_of(path: Path) -> str | None:
         match for name in names for match in re.finditer(r"(?<![A-Za-z0-9])([a-z]{2})(?![A-Za-z0-9])", name)
     )
     match = next((found for found in (*versioned, *bare) if found), None)
-    return normalise_language(match[1]) if match else None
+    return language_in_name(match[1], path) if match else None
 
 
 def _read_topics(path: Path, grades: Grades, queries: RowList, language: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .. import text_files
 from ..errors import CorpusError
 from ..text_files import quoted
-from .languages import normalise_language
+from .languages import language_in_name
 
 T = TypeVar("T")
 
@@ -69,10 +69,7 @@ def by_language(files: dict[str, Path]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for stem, path in files.items():
-        try:
-            language = normalise_language(stem)
-        except CorpusError as error:
-            raise CorpusError(f"{path}: its name is no language: {error}") from None
+        language = language_in_name(stem, path)
         if language in found:
             raise CorpusError(f"{found[language]} and {path} are both in {language}; keep one of them")
         found[language] = path
