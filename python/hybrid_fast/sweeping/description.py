@@ -98,6 +98,8 @@ def settled(folder: Path, description: dict[str, Any]) -> dict[str, Any]:
     if not (folder / DESCRIPTION).exists():
         return description
     before = read_description(folder)
+    if not isinstance(before.get("config"), dict):
+        raise RunError(f"{folder / DESCRIPTION} is damaged: it holds no configuration of a sweep")
     differences = _differences(before, description)
     if differences:
         advice = "use another folder, or the configuration that it was begun with"
@@ -129,8 +131,6 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise RunError(f"{path} is damaged: {error}") from None
     if not isinstance(description, dict) or description.get("schema") != SCHEMA:
         raise RunError(f"{path} is not of schema {SCHEMA}, which this version reads and writes")
-    if not isinstance(description.get("config"), dict):
-        raise RunError(f"{path} is damaged: it holds no configuration")
     return description
 
 
