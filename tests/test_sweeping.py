@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,8 +28,8 @@ from hybrid_fast.config import (
 )
 from hybrid_fast.corpus import load_source, load_sources
 from hybrid_fast.errors import ConfigError, ModelError, RunError
-from hybrid_fast.sweeping import results, runs_of, summary, sweep
-from hybrid_fast.sweeping.tiers import resolve_tiers
+from hybrid_fast.sweeping import results, runs_of, summary, sweep, tier_labels
+from hybrid_fast.sweeping.tiers import contradictions, resolve_tiers
 
 tiny_models = pytest.importorskip("tiny_models", reason="the tiny encoders need torch and transformers")
 
@@ -331,11 +332,9 @@ def test_a_mistake_before_the_first_measure_can_be_put_right(config, tmp_path):
 
 def test_a_failed_run_of_a_worker_is_one_sentence(config, tmp_path):
     wrong = dataclasses.replace(
-        config,
-        train=dataclasses.replace(config.train, encoder=EncoderConfig(model=str(tmp_path / "nothing"))),
-        jobs=2,
+        config, train=dataclasses.replace(config.train, learning_rate=1e30, evaluations=()), jobs=2
     )
-    with pytest.raises(RunError, match=r"the run with ratio .* failed: .*nothing"):
+    with pytest.raises(RunError, match=r"the run with ratio .* failed: .*loss is nan"):
         sweep(wrong, tmp_path / "sweep")
 
 
@@ -375,3 +374,63 @@ def test_bad_configurations_and_folders_are_named(config, tmp_path):
         sweep(config, tmp_path / "full" / "letter.txt")
     with pytest.raises(RunError, match="not a sweep folder"):
         results(tmp_path / "full")
+
+
+def test_a_tier_whose_name_does_not_hold_is_marked():
+    tiers = {
+        "unseen": ["de", "fi"], "Unseen low-resource": ["sw"], "zero-shot": ["de", "en"], "trained": ["de"],
+        "in domain": ["en", "fi"], "low-resource": ["sw", "yo"], "European": ["de", "en"], "held out": ["yo"],
+    }  # fmt: skip
+    trained = ["de", "en", "sw"]
+    assert contradictions(tiers, trained) == {
+        "unseen": "trained on: de",
+        "Unseen low-resource": "trained on: sw",
+        "zero-shot": "trained on: de, en",
+        "in domain": "not trained on: fi",
+        "low-resource": "trained on: sw",
+    }
+    labels = tier_labels({"tiers": tiers, "trained": trained})
+    assert list(labels) == list(tiers)
+    assert labels["unseen"] == "unseen (trained on: de)"
+    assert labels["held out"] == "held out"
+    many = {"unseen": [f"l{number}" for number in range(11)]}
+    assert contradictions(many, many["unseen"])["unseen"].endswith("l7 and 3 more")
+    assert tier_labels({}) == {}
+
+
+def test_an_unseen_tier_that_is_trained_on_is_marked_wherever_it_is_shown(config, tmp_path, capsys):
+    from hybrid_fast.reporting import headline
+    from hybrid_fast.reporting.contents import contents
+    from hybrid_fast.reporting.folder import read_folder
+
+    tiers = (Tier(name="unseen", languages=("deu", "sw")), Tier(name="trained", languages=("en",)))
+    config = dataclasses.replace(config, tiers=tiers, seeds=(1,))
+    with pytest.warns(UserWarning, match="tier 'unseen' holds languages trained on: de"):
+        sweep(config, tmp_path / "sweep")
+    lines = []
+    sweep(config, tmp_path / "sweep", notice=lines.append)
+    assert any("tier 'unseen' holds languages trained on: de" in line for line in lines)
+    assert set(results(tmp_path / "sweep").tier) == {"unseen", "trained"}
+
+    label = "unseen (trained on: de)"
+    assert any(label in column for column in headline(tmp_path / "sweep").columns)
+    made = contents(read_folder(tmp_path / "sweep"))
+    shown = re.compile(r"unseen(?! \(trained on: de\))")
+    for text in [*made.lead, *(part for section in made.sections[:-1] for part in section.parts)]:
+        assert not shown.search(text), text
+    for item in made.figures:
+        for grid in item.variants.values():
+            spec = json.dumps(grid.spec)
+            assert not shown.search(spec), item.name
+    for name, data in made.csv.items():
+        if "tier" in data:
+            assert set(data["tier"]) == {label, "trained"}, name
+
+    from hybrid_fast.cli.report import show_headline
+    from hybrid_fast.cli.sweep import sweep as command
+
+    command(config=config, out=tmp_path / "sweep")
+    out = capsys.readouterr().out
+    assert "trained on: de" in out
+    show_headline(headline(tmp_path / "sweep"))
+    assert "trained on: de" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,3 +29,15 @@ def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path`` in one step."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell whether a path is a temporary file of :func:`replacing`, which a killed process may leave."""
+    return re.fullmatch(r"\..+\.\d+\.tmp", path.name) is not None and path.is_file()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder that no other process writes to."""
+    for item in folder.glob(".*.tmp"):
+        if is_leftover(item):
+            item.unlink()

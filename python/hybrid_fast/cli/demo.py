@@ -49,8 +49,10 @@ def demo(
     from ..encoder.tiny import TinyEncoderConfig, tiny_encoder
     from ..reporting import report
     from ..sweeping import sweep
+    from ..sweeping.description import check_place
     from .console import console, progress_bars
 
+    check_place(out / "sweep")
     # Only the training half: no sentence of the test half is read before the test.
     corpus = load_source(config.train.sources[0])
     with progress_bars() as bars:
@@ -107,7 +109,7 @@ def _table(folder: Path) -> Table:
     from rich.table import Table
 
     from ..reporting.chance import chance
-    from ..sweeping import results, summary
+    from ..sweeping import results, summary, tier_labels
     from ..sweeping.description import read_description
 
     description = read_description(folder)
@@ -115,6 +117,7 @@ def _table(folder: Path) -> Table:
     after = summary(rows, tuple(SHOWN))
     before = summary(rows[rows["step"] == 0], tuple(SHOWN))
     tiers = list(description["tiers"])
+    labels = tier_labels(description)
     seeds = int(after["seeds"].max())
 
     table = Table(
@@ -125,7 +128,7 @@ def _table(folder: Path) -> Table:
     )
     table.add_column("ratio of\nmonolingual\nbatches", no_wrap=True)
     for tier in tiers:
-        name = tier.replace(" ", "\n")
+        name = labels[tier].replace(" ", "\n")
         languages = textwrap.fill(" ".join(description["tiers"][tier]), 11)
         table.add_column(f"{name}\n[dim]{languages}[/]", justify="right", no_wrap=True)
     for (evaluation, setting), part in after.groupby(["evaluation", "setting"], sort=False):

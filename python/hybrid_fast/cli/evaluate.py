@@ -51,8 +51,11 @@ def evaluate(
     from ..bias import language_bias
     from ..corpus import load_source
     from ..evaluation import evaluate as measure_model
+    from ..evaluation.evaluation import check_place
     from .console import console, progress_bars
 
+    if out is not None:
+        check_place(out)
     corpus = load_source(source)
     with progress_bars() as bars:
         task = bars.add_task(f"Encoding {corpus.name}", total=len(corpus.queries) + len(corpus.passages))

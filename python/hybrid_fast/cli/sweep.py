@@ -30,8 +30,9 @@ def sweep(
         config: The sweep.
         out: The sweep folder; hybrid-fast report reads it.
     """
-    from ..sweeping import results, summary
+    from ..sweeping import results, summary, tier_labels
     from ..sweeping import sweep as run_sweep
+    from ..sweeping.description import read_description
     from .console import console, progress_bars
 
     command = shlex.join(["hybrid-fast", *sys.argv[1:]])
@@ -45,6 +46,7 @@ def sweep(
             notice=lambda line: bars.console.print(line, highlight=False, markup=False),
         )
     table = summary(results(out, finished_only=True))
+    table["tier"] = table["tier"].replace(tier_labels(read_description(out)))
     for measure in dict.fromkeys(table["measure"]):
         rows = table[table["measure"] == measure]
         seeds = rows["seeds"].max()

@@ -5,7 +5,7 @@ from .describe import Description, describe
 from .hard_negatives import HardNegatives
 from .identities import Identities, corpus_identities, identities, row_identities
 from .languages import language_name, normalise_language, script
-from .load import load_corpus, load_source, load_sources
+from .load import load_corpus, load_source, load_sources, training_corpus
 from .mixing import mix
 from .negative_files import read_negatives, write_negatives
 from .overlap import overlap
@@ -39,6 +39,7 @@ __all__ = [
     "row_identities",
     "sample_groups",
     "script",
+    "training_corpus",
     "without_languages",
     "write_negatives",
     "write_table",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,7 +17,7 @@ from .beir import read_beir_folder
 from .corpus import Corpus
 from .hub import read_hub
 from .judgements import Missing
-from .languages import normalise_languages
+from .languages import language_name, normalise_language, normalise_languages
 from .miracl import read_miracl
 from .mixing import mix
 from .parallel import read_ntrex, read_tico
@@ -249,14 +249,26 @@ def load_sources(sources: Iterable[SourceConfig], *, hold_out: Iterable[str] = (
     """Load several sources as one training corpus, without any row of the held-out languages.
 
     Raises:
-        ConfigError: no sources.
+        ConfigError: no sources, or a held-out language that is in none of them.
         CorpusError: a source cannot be read, or nothing is left of it.
     """
-    held_out = tuple(hold_out)
-    corpora = [without_languages(load_source(source), held_out) for source in sources]
+    return training_corpus([load_source(source) for source in sources], hold_out=hold_out)
+
+
+def training_corpus(corpora: Sequence[Corpus], *, hold_out: Iterable[str] = ()) -> Corpus:
+    """Join sources that are already read; arguments and errors are those of :func:`load_sources`."""
     if not corpora:
         raise ConfigError("sources is empty; name at least one source to train on")
-    return mix(corpora)
+    held_out = tuple(hold_out)
+    there = sorted({code for corpus in corpora for code in corpus.languages})
+    absent = [code for code in held_out if normalise_language(code) not in there]
+    if absent:
+        named = ", ".join(f"{language_name(code)} ({code})" for code in absent)
+        raise ConfigError(
+            f"hold_out: {named} is in no training source, so holding it out proves nothing; "
+            f"the sources have {', '.join(there)}"
+        )
+    return mix([without_languages(corpus, held_out) for corpus in corpora])
 
 
 def _find(name: str, reader: Reader, path: Path | str | None) -> Path:

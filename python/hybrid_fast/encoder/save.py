@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
+from .folder import is_sentence_transformer
 from .load import without_pooler
 from .quiet import quiet
 
@@ -16,7 +17,7 @@ from .quiet import quiet
 def save_encoder(model: SentenceTransformer, folder: Path, *, card: str | None = None) -> None:
     """Write an encoder so that ``SentenceTransformer(folder)`` gives the same embeddings.
 
-    The folder appears whole or not at all, and replaces one that is there.
+    The folder appears whole or not at all, and replaces a model that is there; anything else is left alone.
 
     Args:
         model: the encoder.
@@ -24,8 +25,13 @@ def save_encoder(model: SentenceTransformer, folder: Path, *, card: str | None =
         card: text of its README.md; default: none.
 
     Raises:
+        FileExistsError: the folder holds something that is no sentence-transformers model.
         OSError: the disk is full or may not be written.
     """
+    if folder.exists() and not (
+        folder.is_dir() and (is_sentence_transformer(folder) or not any(folder.iterdir()))
+    ):
+        raise FileExistsError(f"{folder} exists and is no model folder; give a new one")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -35,12 +41,21 @@ def save_encoder(model: SentenceTransformer, folder: Path, *, card: str | None =
             _leave_out_pooler(temporary)
         if card is not None:
             (temporary / "README.md").write_text(card, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        temporary.rename(folder)
+        _put(temporary, folder)
     except SafetensorError as error:
         raise OSError(f"cannot write the model to {folder}: {error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(new: Path, folder: Path) -> None:
+    """Rename ``new`` to ``folder``; what stood there goes only when the new one is in its place."""
+    old = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+    new.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _leave_out_pooler(folder: Path) -> None:

@@ -26,6 +26,17 @@ RANK_DISTANCE = "rank_distance"
 
 SETTINGS: tuple[Setting, ...] = ("monolingual", "cross-lingual", "multilingual")
 
+COLUMNS = (
+    "evaluation", "setting", "query_language", "passage_language", "measure", "value", "queries",
+)  # fmt: skip
+"""Of the long table of means."""
+
+FILES = (
+    "table.csv", "macro.csv", "skipped.csv", "bias.csv", "table.parquet", "per_query.parquet",
+    "run.trec", "qrels.trec",
+)  # fmt: skip
+"""What an evaluation writes into its folder."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cell:
@@ -100,16 +111,7 @@ class Evaluation:
         """Long table of means, a row a cell and measure: the columns of :meth:`rows`."""
         import pandas as pd
 
-        columns = [
-            "evaluation",
-            "setting",
-            "query_language",
-            "passage_language",
-            "measure",
-            "value",
-            "queries",
-        ]
-        return pd.DataFrame(self.rows(), columns=columns)
+        return pd.DataFrame(self.rows(), columns=list(COLUMNS))
 
     @property
     def per_query(self) -> pd.DataFrame:
@@ -168,13 +170,15 @@ class Evaluation:
         """Write table, macro means, left-out queries (CSV) and per-query values (Parquet) into ``folder``.
 
         Args:
-            folder: made if missing; files in it with the same names are replaced.
+            folder: made if missing; the files of an earlier evaluation in it are replaced.
             run: also write ``run.trec`` and ``qrels.trec`` of the multilingual pool.
 
         Raises:
+            FileExistsError: it would replace a file that no evaluation wrote.
             OSError: the folder cannot be written.
         """
         folder = Path(folder)
+        check_place(folder)
         for name, table in (("table", self.table), ("macro", self.macro()), ("skipped", self.skipped)):
             with replacing(folder / f"{name}.csv") as path:
                 table.to_csv(path, index=False)
@@ -188,3 +192,27 @@ class Evaluation:
             with replacing(folder / "qrels.trec") as path:
                 trec.write_qrels(path, self.corpus)
         return folder
+
+
+def check_place(folder: Path) -> None:
+    """Refuse a folder in which :meth:`Evaluation.write` would replace what is not its own; changes nothing.
+
+    Raises:
+        FileExistsError: a file of one of its names is there, but no table.csv of an evaluation.
+        NotADirectoryError: there is a file in place of the folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file; give a folder for the tables")
+    taken = [name for name in FILES if (folder / name).exists()]
+    if taken and not _is_ours(folder / "table.csv"):
+        raise FileExistsError(
+            f"{folder / taken[0]} is there and was not written by an evaluation; give another folder"
+        )
+
+
+def _is_ours(table: Path) -> bool:
+    try:
+        with table.open("rb") as file:
+            return file.readline(1000).decode("utf-8", "replace").strip() == ",".join(COLUMNS)
+    except OSError:
+        return False

@@ -15,6 +15,9 @@ from ..errors import RunError
 
 Rows = list[dict[str, Any]]
 
+WEIGHTS = "weights.txt"
+"""Fingerprint of the weights that the runs of a sweep start from."""
+
 
 def weights_fingerprint(model: Any) -> str:
     """Return 32 hexadecimal digits of all weights and buffers of a torch module, names and bytes."""
@@ -63,15 +66,25 @@ def require_equal_weights(folder: Path, fingerprint: str) -> None:
     Raises:
         RunError: they differ, so runs would not be comparable.
     """
-    path = folder / "weights.txt"
+    path = folder / WEIGHTS
     with _held(path.with_suffix(".lock")):
+        check_weights(folder, fingerprint)
         if not path.exists():
             write_text(path, fingerprint + "\n")
-        elif path.read_text(encoding="utf-8").strip() != fingerprint:
-            raise RunError(
-                f"the encoder's initial weights differ from those that the runs in {folder.parent} started "
-                "from (did the model folder change?); runs of one sweep need equal ones: use another folder"
-            )
+
+
+def check_weights(folder: Path, fingerprint: str) -> None:
+    """Refuse as :func:`require_equal_weights` does, where ``folder`` knows any weights; changes nothing.
+
+    Raises:
+        RunError: they differ.
+    """
+    path = folder / WEIGHTS
+    if path.exists() and path.read_text(encoding="utf-8").strip() != fingerprint:
+        raise RunError(
+            f"the encoder's initial weights differ from those that the runs in {folder.parent} started "
+            "from (did the model folder change?); runs of one sweep need equal ones: use another folder"
+        )
 
 
 @contextmanager

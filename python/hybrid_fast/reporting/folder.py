@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import RunError
-from ..sweeping import results
+from ..sweeping import results, tier_labels
 from ..sweeping.description import read_description
 
 Cell = tuple[float, int, float]
@@ -56,8 +56,9 @@ class SweepFolder:
 
     @property
     def tiers(self) -> dict[str, list[str]]:
-        """Query languages of each tier."""
-        return {name: list(codes) for name, codes in self.sweep.get("tiers", {}).items()}
+        """Query languages of each tier, by the label that marks what its name does not say."""
+        labels = tier_labels(self.sweep)
+        return {labels[name]: list(codes) for name, codes in self.sweep.get("tiers", {}).items()}
 
     @property
     def ratios(self) -> list[float]:
@@ -130,6 +131,8 @@ def _read_run(place: Path) -> Run:
 def read_metrics(sweep: SweepFolder) -> pd.DataFrame:
     """Return the rows of the finished runs of the sweep, with run, mono_ratio, seed, learning_rate and tier.
 
+    Tiers go by their labels, as in :attr:`SweepFolder.tiers`.
+
     Raises:
         RunError: a file is missing, damaged (named with its line) or empty.
     """
@@ -138,7 +141,7 @@ def read_metrics(sweep: SweepFolder) -> pd.DataFrame:
     lacking = [run.folder for run in sweep.runs if run.name not in set(table["run"])]
     if lacking:
         raise RunError(f"{lacking[0] / 'metrics.jsonl'} is empty")
-    return table.reset_index(drop=True)
+    return table.assign(tier=table["tier"].replace(tier_labels(sweep.sweep))).reset_index(drop=True)
 
 
 def read_losses(sweep: SweepFolder) -> pd.DataFrame:

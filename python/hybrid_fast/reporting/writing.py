@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
     """Write ``folder/report`` from the files of a sweep and return the path of report.html.
 
     Only files of the sweep folder are read; nothing is measured again. Runs that are missing or not
-    finished are left out and named. Files of an older report are replaced.
+    finished are left out and named. The figures and tables of an older report are replaced; other files
+    that lie beside them stay.
 
     Args:
         folder: What ``hybrid-fast sweep`` wrote.
@@ -49,8 +49,6 @@ def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
         html = page(made.title, made.lead, made.sections, made.figures)
         grids = {name: grid for item in made.figures for name, grid in file_names(item).items()}
         target = folder / "report"
-        for old in ("figures", "tables"):
-            shutil.rmtree(target / old, ignore_errors=True)
         for done, (name, grid) in enumerate(grids.items(), start=1):
             _write_figure(target / "figures", name, grid.spec)
             if progress is not None:
@@ -58,6 +56,8 @@ def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
     for name, data in made.csv.items():
         write_text(target / "tables" / f"{name}.csv", data.to_csv(index=False))
     write_text(target / "report.html", html)
+    _remove_others(target / "figures", (".svg", ".png"), set(grids))
+    _remove_others(target / "tables", (".csv",), set(made.csv))
     return target / "report.html"
 
 
@@ -70,3 +70,10 @@ def _write_figure(folder: Path, name: str, spec: dict[str, Any]) -> None:
     write_text(folder / f"{name}.svg", svg)
     with replacing(folder / f"{name}.png") as temporary:
         temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
+
+
+def _remove_others(folder: Path, endings: tuple[str, ...], kept: set[str]) -> None:
+    """Remove the figures or tables of an older report that the new one does not have."""
+    for item in folder.glob("*"):
+        if item.is_file() and item.suffix in endings and item.name.removesuffix(item.suffix) not in kept:
+            item.unlink()

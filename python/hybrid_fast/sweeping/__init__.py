@@ -3,5 +3,6 @@
 from .results import results, summary
 from .running import sweep
 from .runs import Run, runs_of
+from .tiers import tier_labels
 
-__all__ = ["Run", "results", "runs_of", "summary", "sweep"]
+__all__ = ["Run", "results", "runs_of", "summary", "sweep", "tier_labels"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,16 @@ import numpy as np
 from .._core import __version__
 from ..atomic import write_text
 from ..config import SourceConfig, SweepConfig, from_mapping, to_mapping
-from ..corpus import Corpus, fingerprint, load_source, normalise_language
+from ..corpus import Corpus, fingerprint, normalise_language
 from ..errors import HybridFastError, RunError
 from ..evaluation.callback import EvaluationSet
-from .runs import INITIAL, RUNS, learning_rates_of
+from .runs import RUNS, learning_rates_of
 from .tiers import resolve_tiers
 
 SCHEMA = 1
+DESCRIPTION = "sweep.json"
+LOCK = ".lock"
+"""Held by the process that runs the sweep."""
 
 _OWN_OF_RUNS = ("train.seed", "train.learning_rate", "train.sampler.mono_ratio", "train.sampler.mixing")
 _FREE = ("title", "note", "jobs", "keep_models", "train.threads")
@@ -28,19 +30,26 @@ _EXTENDABLE = ("ratios", "seeds", "learning_rates")
 
 
 def describe_sweep(
-    config: SweepConfig, evaluations: Mapping[str, EvaluationSet], command: str
+    config: SweepConfig,
+    sources: Sequence[Corpus],
+    evaluations: Mapping[str, EvaluationSet],
+    command: str,
 ) -> dict[str, Any]:
-    """Return the content of ``sweep.json``; reads the training sources once to describe them.
+    """Return the content of ``sweep.json``.
+
+    Args:
+        config: of the sweep.
+        sources: what ``config.train.sources`` name, in that order.
+        evaluations: the evaluation sets.
+        command: what repeats the sweep.
 
     Raises:
-        CorpusError: a training source cannot be read.
         ConfigError: a tier names a language twice or one that is nowhere.
     """
     held_out = {normalise_language(code) for code in config.train.hold_out}
     corpora: dict[str, Any] = {}
     drawn: set[str] = set()
-    for source in config.train.sources:
-        corpus = load_source(source)
+    for source, corpus in zip(config.train.sources, sources, strict=True):
         corpora[_free_name(source, corpora)] = _described_source(corpus)
         drawn |= _drawable(corpus) - held_out
     evaluated = {code for item in evaluations.values() for code in _query_languages(item.full)}
@@ -57,32 +66,54 @@ def describe_sweep(
     }
 
 
-def settle(folder: Path, description: dict[str, Any]) -> None:
-    """Write ``sweep.json``, or extend the one that is there if it describes the same experiment.
+def check_place(folder: Path) -> None:
+    """Refuse a folder that holds something else than a sweep; changes nothing.
+
+    Raises:
+        RunError: there is a file, or a folder that is neither empty nor of a sweep.
+    """
+    standing = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if standing.exists() and not standing.is_dir():
+        raise RunError(f"{standing} is a file; give a folder for the sweep")
+    if standing != folder or (folder / DESCRIPTION).exists():
+        return
+    others = sorted(item.name for item in folder.iterdir() if item.name != LOCK)
+    if others:
+        raise RunError(
+            f"{folder} holds no sweep ({DESCRIPTION}) but other things, such as {others[0]}; "
+            "give a new or an empty folder"
+        )
+
+
+def settled(folder: Path, description: dict[str, Any]) -> dict[str, Any]:
+    """Return ``description`` with what the folder's sweep already has; changes nothing.
 
     More ratios, seeds and learning rates extend a sweep; title, note, jobs, threads and
-    keep_models may change. As long as nothing was measured, everything may.
+    keep_models may change.
 
     Raises:
         RunError: the folder holds another sweep, or something that is no sweep.
     """
-    path = folder / "sweep.json"
-    if path.exists() and not _has_measured(folder):
-        # Begun with a mistake, such as a wrong model folder: nothing to protect yet.
-        for name in (RUNS, INITIAL):
-            shutil.rmtree(folder / name, ignore_errors=True)
-    elif path.exists():
-        before = read_description(folder)
-        differences = _differences(before, description)
-        if differences:
-            raise RunError(
-                f"{folder} holds a sweep with another configuration: {'; '.join(differences)}; "
-                "use another folder, or the configuration that it was begun with"
-            )
-        description = _extended(before, description)
-    elif folder.exists() and any(not item.name.startswith(".") for item in folder.iterdir()):
-        raise RunError(f"{folder} is not empty and holds no sweep.json; use a new folder")
-    write_text(path, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
+    check_place(folder)
+    if not (folder / DESCRIPTION).exists():
+        return description
+    before = read_description(folder)
+    if not isinstance(before.get("config"), dict):
+        raise RunError(f"{folder / DESCRIPTION} is damaged: it holds no configuration of a sweep")
+    differences = _differences(before, description)
+    if differences:
+        advice = "use another folder, or the configuration that it was begun with"
+        if not _has_results(folder):
+            advice += "; no run in it has got anywhere yet, so you may also remove it"
+        raise RunError(
+            f"{folder} holds a sweep with another configuration: {'; '.join(differences)}; {advice}"
+        )
+    return _extended(before, description)
+
+
+def write_description(folder: Path, description: dict[str, Any]) -> None:
+    """Write ``sweep.json``."""
+    write_text(folder / DESCRIPTION, json.dumps(description, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -91,11 +122,11 @@ def read_description(folder: Path) -> dict[str, Any]:
     Raises:
         RunError: the folder is not one of a sweep, or the file is damaged or of another schema.
     """
-    path = Path(folder) / "sweep.json"
+    path = Path(folder) / DESCRIPTION
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise RunError(f"{folder} is not a sweep folder: it has no sweep.json") from None
+        raise RunError(f"{folder} is not a sweep folder: it has no {DESCRIPTION}") from None
     except ValueError as error:
         raise RunError(f"{path} is damaged: {error}") from None
     if not isinstance(description, dict) or description.get("schema") != SCHEMA:
@@ -103,9 +134,13 @@ def read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _has_measured(folder: Path) -> bool:
-    """Say whether any run of the folder has got as far as a measure."""
-    return any(path.stat().st_size for path in (folder / RUNS).glob("*/metrics.jsonl"))
+def _has_results(folder: Path) -> bool:
+    """Say whether any run of the folder has made a step, a measure or anything after them."""
+    ours = {"config.json", "environment.json", "plan.json"}
+    return any(
+        item.name not in ours and (item.is_dir() or item.stat().st_size > 0)
+        for item in (folder / RUNS).glob("*/*")
+    )
 
 
 def _normalised(config: SweepConfig) -> SweepConfig:
@@ -206,6 +241,6 @@ def _extended(before: Mapping[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Keep the ratios, seeds and learning rates that the folder already has."""
     config = dict(now["config"])
     for name in _EXTENDABLE:
-        config[name] = list(dict.fromkeys([*before["config"][name], *config[name]]))
+        config[name] = list(dict.fromkeys([*before["config"].get(name, []), *config[name]]))
     config["ratios"].sort()
     return {**now, "config": config}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..atomic import remove_leftovers
 from ..config import TrainConfig, digest
 from ..evaluation.callback import EvaluationSet, load_evaluations, make_callback
 from .runs import INITIAL, RUNS, is_finished
@@ -52,7 +52,7 @@ class Session:
         place = self.folder / RUNS / digest(config)
         if is_finished(place):
             return
-        _clear_torn(place)
+        remove_leftovers(place)
         callback = make_callback(
             config,
             folder=place,
@@ -73,15 +73,3 @@ class Session:
         finally:
             torch.set_num_threads(before)
             gc.collect()  # the trainer and its model refer to each other
-
-
-def _clear_torn(place: Path) -> None:
-    """Remove what a kill left half-written: a folder without its configuration, and temporary files."""
-    if not place.is_dir():
-        return
-    if not (place / "config.json").is_file():
-        shutil.rmtree(place)
-        return
-    for item in place.glob(".*.tmp"):
-        if item.is_file():
-            item.unlink()

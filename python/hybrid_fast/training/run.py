@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,20 +14,20 @@ from ..atomic import write_text
 from ..config import TrainConfig, digest, from_mapping, load, to_mapping
 from ..corpus import load_source, load_sources
 from ..encoder import load_encoder, quiet, save_encoder
-from ..errors import ConfigError, RunError
 from ..progress import Progress
 from ..sampler import HybridBatchSampler
 from ..sampler.configured import index_and_negatives
 from .batches import PairTexts, TrainingBatches
 from .card import model_card
 from .certificate import certify
-from .checkpoint import latest
+from .checkpoint import clear, latest
 from .clock import Clock
 from .processes import Processes
 from .records import append_rows, keep_until, read_rows
+from .refusals import check_configuration, check_negatives, is_finished
 from .schedule import evaluation_steps
 from .seeds import random_state_kept, reproducible, seed_everything
-from .steering import Steering, check_controller
+from .steering import Steering
 from .surroundings import environment
 from .trainer import HybridTrainer
 
@@ -81,9 +79,9 @@ def train(
     """
     config = resolve(config)
     folder = Path("runs") / digest(config) if out is None else Path(out)
-    _check(config, evaluate)
+    check_configuration(config, measured=evaluate is not None)
     processes = Processes.of_this_run()
-    if processes.from_first(lambda: _is_finished(folder, config)):
+    if processes.from_first(lambda: is_finished(folder, config)):
         return folder
     with reproducible(config.threads), quiet():
         corpus = load_sources(config.sources, hold_out=config.hold_out)
@@ -98,7 +96,7 @@ def train(
             return certify(whole, corpus, config.steps, hold_out=config.hold_out, evaluations=others)
 
         plan = processes.from_first(certificate)
-        _check_negatives(config, plan)
+        check_negatives(config, plan.get("negatives", {}).get("batches_without", 0))
         model = load_encoder(config.encoder)
         if processes.first:
             # Only now, so that a mistake in the configuration leaves no folder behind.
@@ -119,7 +117,7 @@ def train(
                 save_encoder(model, folder / "model", card=model_card(config, plan))
     if processes.first:
         write_text(folder / "done.json", _json(run.summary()))
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
+        clear(run.checkpoints)
     processes.wait()
     return folder
 
@@ -241,53 +239,6 @@ class _Run:
         }
         append_rows(self.folder / "metrics.jsonl", [place | {**row, **place} for row in rows])
         return None if self.steering is None else self.steering.observe(step, rows)
-
-
-def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:
-    check_controller(config)
-    if config.sampler.controller is not None and evaluate is None:
-        raise ConfigError("sampler.controller needs evaluations, but train() was given no evaluate function")
-    if config.loss.denominator == "own" and config.sampler.hard_negatives is None:
-        raise ConfigError(
-            "loss.denominator is 'own', which needs hard negatives; name a file of them as "
-            "sampler.hard_negatives, or use 'in-batch'"
-        )
-    if config.evaluations and evaluate is None:
-        warnings.warn(
-            "evaluations are configured, but train() was given no evaluate function, so nothing is measured; "
-            "pass evaluate=hybrid_fast.evaluation.callback.make_callback(config)",
-            stacklevel=3,
-        )
-
-
-def _check_negatives(config: TrainConfig, plan: Mapping[str, Any]) -> None:
-    bare = plan.get("negatives", {}).get("batches_without", 0)
-    if config.loss.denominator == "own" and bare:
-        raise RunError(
-            f"{bare} of {config.steps} batches have no hard negative, and loss.denominator is 'own'; mine "
-            "longer lists for more queries, or use 'in-batch'"
-        )
-
-
-def _is_finished(folder: Path, config: TrainConfig) -> bool:
-    """Tell whether the run is already finished.
-
-    Raises:
-        RunError: the folder holds a run of another configuration, or something else.
-    """
-    path = folder / "config.json"
-    if path.exists():
-        try:
-            other = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise RunError(f"{path} is not JSON; remove the folder or choose another") from None
-        if other != json.loads(json.dumps(to_mapping(config))):
-            raise RunError(f"{folder} holds a run of another configuration; choose another folder")
-    elif folder.is_file():
-        raise RunError(f"{folder} is a file; choose a folder")
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise RunError(f"{folder} is not empty and holds no run; choose another folder")
-    return (folder / "done.json").exists()
 
 
 def _json(value: Any) -> str:
