@@ -13,8 +13,9 @@ from typing import Any
 
 from ..config import SweepConfig, digest, from_mapping, load
 from ..errors import ConfigError, RunError
-from ..evaluation.callback import EvaluationSet, load_evaluations
+from ..evaluation.callback import EvaluationSet, check_evaluations, load_evaluations
 from ..progress import Progress
+from ..sampler.configured import check_texts
 from .description import describe_sweep, settle
 from .runs import RUNS, Run, is_finished, runs_of
 from .session import Session
@@ -62,9 +63,8 @@ def sweep(
     given, config = config, _resolved(config)
     if not config.train.sources:
         raise ConfigError("train.sources is empty: a sweep needs at least one training source")
-    names = [item.name for item in config.train.evaluations]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"train.evaluations: two sets have one name among {', '.join(names)}")
+    check_texts(config.train.sampler, "train.sampler")
+    check_evaluations(config.train, "train")
     folder = Path(out) if out is not None else Path("runs") / digest(config)
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file; give a folder for the sweep")

@@ -19,7 +19,7 @@ from ..encoder import load_encoder, quiet, save_encoder
 from ..errors import ConfigError, RunError
 from ..progress import Progress
 from ..sampler import HybridBatchSampler
-from ..sampler.configured import index_and_negatives
+from ..sampler.configured import check_texts, index_and_negatives
 from .batches import PairTexts, TrainingBatches
 from .card import model_card
 from .certificate import certify
@@ -244,6 +244,7 @@ class _Run:
 
 
 def _check(config: TrainConfig, evaluate: Evaluate | None) -> None:
+    check_texts(config.sampler)
     check_controller(config)
     if config.sampler.controller is not None and evaluate is None:
         raise ConfigError("sampler.controller needs evaluations, but train() was given no evaluate function")
