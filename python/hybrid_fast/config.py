@@ -215,9 +215,7 @@ class EvaluationConfig:
     """Measure the whole set after the last step."""
 
     def __post_init__(self) -> None:
-        check_fields(
-            self, name=filled, settings=filled, measures=(filled, each(filled)), sample=at_least(1)
-        )
+        check_fields(self, name=filled, settings=filled, measures=(filled, each(filled)), sample=at_least(1))
 
 
 @dataclass(frozen=True, kw_only=True)

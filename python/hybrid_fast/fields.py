@@ -1,4 +1,4 @@
-"""Fields of a configuration: values held to their types and limits; each refusal is one sentence with its place.
+"""Fields of a configuration: values held to types and limits; each refusal is one sentence with its place.
 
 A place is the way to a field, as in ``train.sampler.batch_size`` or ``evaluations[0].measures``. The same
 checks hold for a dataclass made in Python, for a mapping or file, and for options of the command line.
@@ -54,12 +54,12 @@ class FieldError(ConfigError):
         return FieldError(joined(outer, self.place), self.problem)
 
 
-class UnknownField(FieldError):
+class UnknownFieldError(FieldError):
     """A key that no field has."""
 
     def below(self, outer: str) -> FieldError:
         """Return the same error, seen from further outside."""
-        return UnknownField(joined(outer, self.place), self.problem)
+        return UnknownFieldError(joined(outer, self.place), self.problem)
 
 
 def joined(outer: str, inner: str) -> str:
@@ -126,7 +126,9 @@ def between(least: float, most: float, words: str = "") -> Limit:
 
     def check(value: Any, place: str) -> None:
         if not least <= value <= most:
-            raise FieldError(place, f"is {quoted(value)}, expected {words or f'between {least:g} and {most:g}'}")
+            raise FieldError(
+                place, f"is {quoted(value)}, expected {words or f'between {least:g} and {most:g}'}"
+            )
 
     return check
 
@@ -210,7 +212,9 @@ def build(kind: type[T], mapping: Mapping[str, Any], place: str = "") -> T:
         if name not in fields:
             shown = key if isinstance(key, str) and len(key) <= SHOWN else quoted(key)
             close = nearest(str(shown), fields)
-            raise UnknownField(joined(place, shown), f"is not a field of {place or kind.__name__}{close}")
+            raise UnknownFieldError(
+                joined(place, shown), f"is not a field of {place or kind.__name__}{close}"
+            )
         if name in values:
             raise FieldError(joined(place, name), "is given twice, with a dash and with an underscore")
         values[name] = conform(hints[name], given, joined(place, name))

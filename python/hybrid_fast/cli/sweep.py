@@ -32,7 +32,7 @@ def sweep(
     """
     from ..sweeping import results, summary
     from ..sweeping import sweep as run_sweep
-    from .console import console, progress_bars
+    from .console import console, notice, progress_bars
 
     command = shlex.join(["hybrid-fast", *sys.argv[1:]])
     with progress_bars() as bars:
@@ -42,7 +42,7 @@ def sweep(
             out,
             command=command,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
-            notice=lambda line: bars.console.print(line, highlight=False, markup=False),
+            notice=notice,
         )
     table = summary(results(out, finished_only=True))
     for measure in dict.fromkeys(table["measure"]):
