@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import math
 import operator
 import os
@@ -192,10 +191,14 @@ def check_fields(config: Any, **limits: Limit | tuple[Limit, ...]) -> None:
                 limit(value, item.name)
 
 
-@functools.cache
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
 def field_hints(kind: type) -> dict[str, Any]:
-    """Return the resolved annotation of each field of a dataclass."""
-    return typing.get_type_hints(kind)
+    """Return the resolved annotation of each field of a dataclass, which takes time once."""
+    if kind not in _HINTS:
+        _HINTS[kind] = typing.get_type_hints(kind)
+    return _HINTS[kind]
 
 
 def build(kind: type[T], mapping: Mapping[str, Any], place: str = "") -> T:
@@ -319,8 +322,9 @@ def _of_list(hint: Any, value: Any, place: str, exact: bool) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise FieldError(place, f"is {quoted(value)}, expected a list")
     items = tuple(conform(hint, item, f"{place}[{at}]", exact=exact) for at, item in enumerate(value))
-    same = isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True))
-    return value if same else items
+    if isinstance(value, tuple) and all(a is b for a, b in zip(items, value, strict=True)):
+        return value
+    return items
 
 
 def _of_table(hint: Any, value: Any, place: str) -> dict[str, Any]:

@@ -75,14 +75,14 @@ def evaluate(
         NotANumber: a score is NaN (query and passage named).
     """
     check_names(settings, measures)
-    _check_numbers(
+    check_numbers(
         batch_size=batch_size,
         max_query_length=max_query_length,
         max_passage_length=max_passage_length,
         top_k=top_k,
         chunk_size=chunk_size,
+        threads=threads,
     )
-    threads = thread_count(threads)
     if precision not in get_args(Precision):
         raise InvalidArgument(
             f"precision is {quoted(precision)}, expected one of {', '.join(get_args(Precision))}"
@@ -130,8 +130,14 @@ def evaluate(
     return tabulate(found, golds, corpus, settings=settings, measures=measures, name=name)
 
 
-def _check_numbers(**numbers: int | None) -> None:
-    """Refuse counts below 1; those of a model's own choice may be None."""
+def check_numbers(*, threads: int | None = None, **numbers: int | None) -> None:
+    """Refuse counts below 1, before any work; those of a model's own choice may be None.
+
+    Raises:
+        InvalidArgument: a number out of range.
+        TypeError: one that is not whole.
+    """
+    thread_count(threads)
     for name, value in numbers.items():
         if value is not None or name not in ("max_query_length", "max_passage_length"):
             count_of(value, name, 1)
