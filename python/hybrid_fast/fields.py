@@ -71,7 +71,7 @@ def quoted(value: object) -> str:
     if isinstance(value, str):
         return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}… ({len(value):,} characters)"
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
-        return f"a number of about {math.ceil(value.bit_length() * math.log10(2)):,} digits"
+        return f"a number of about {int((value.bit_length() - 1) * math.log10(2)) + 1:,} digits"
     if isinstance(value, Mapping):
         return f"a table with {_listed([str(key)[:SHOWN] for key in value])}" if value else "an empty table"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -79,7 +79,7 @@ def quoted(value: object) -> str:
     if isinstance(value, list | tuple) and any(isinstance(item, list | tuple | Mapping) for item in value):
         return "a list of lists or tables"
     try:
-        text = str(value) if isinstance(value, os.PathLike) else repr(value)
+        text = " ".join((str(value) if isinstance(value, os.PathLike) else repr(value)).split())
     except (RecursionError, ValueError):
         return f"a {type(value).__name__}"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text):,} characters)"
@@ -305,7 +305,7 @@ def _is_alike(hint: Any, value: Any) -> bool:
     if origin is dict or dataclasses.is_dataclass(origin):
         return isinstance(value, Mapping)
     if origin in (int, float):
-        return hasattr(value, "__float__") and not isinstance(value, bool)
+        return hasattr(value, "__float__") and not _is_bool(value)
     return isinstance(value, origin)
 
 
@@ -337,13 +337,13 @@ def _of_table(hint: Any, value: Any, place: str) -> dict[str, Any]:
 
 
 def _bool(value: Any, place: str) -> bool:
-    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+    if _is_bool(value):
         return bool(value)
     raise FieldError(place, f"is {quoted(value)}, expected true or false")
 
 
 def _whole(value: Any, place: str) -> int:
-    if not isinstance(value, bool) and type(value).__name__ != "bool_":
+    if not _is_bool(value):
         try:
             return operator.index(value)
         except TypeError:
@@ -352,8 +352,7 @@ def _whole(value: Any, place: str) -> int:
 
 
 def _number(value: Any, place: str, exact: bool) -> float:
-    alike = hasattr(value, "__float__") and not isinstance(value, bool | str | list | tuple)
-    if not alike or type(value).__name__ == "bool_":
+    if _is_bool(value) or not hasattr(value, "__float__"):
         raise FieldError(place, f"is {quoted(value)}, expected a number")
     try:
         number = float(value)
@@ -362,6 +361,11 @@ def _number(value: Any, place: str, exact: bool) -> float:
     if not math.isfinite(number):
         raise FieldError(place, f"is {quoted(value)}, expected a finite number")
     return value if exact and isinstance(value, int | float) else number
+
+
+def _is_bool(value: Any) -> bool:
+    """Say whether a value is a truth value, NumPy's too, without loading NumPy."""
+    return type(value).__name__ in ("bool", "bool_")
 
 
 def _text(value: Any, place: str) -> str:
@@ -380,6 +384,7 @@ def _path(value: Any, place: str) -> Path:
     text = os.fspath(value)
     if not isinstance(text, str) or not text or "\0" in text:
         raise FieldError(place, f"is {quoted(text)}, expected a path")
+    _text(text, place)
     return value if isinstance(value, Path) else Path(text)
 
 

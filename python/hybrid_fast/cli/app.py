@@ -98,6 +98,8 @@ def command_of(tokens: Sequence[str]) -> tuple[str, list[str]]:
         instead = unknown(tokens[0], "", []) if tokens else "no command"
         raise UsageError(f"{instead}; the commands are {', '.join(COMMANDS)}")
     name = tokens[place]
+    if name not in COMMANDS and place > 0:
+        raise UsageError(unknown(tokens[0].partition("=")[0], "", []))
     if name not in COMMANDS:
         close = nearest(name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
         raise UsageError(f"no command {quoted(name)}{close}")
@@ -160,10 +162,20 @@ def _told(error: Exception) -> tuple[str, int]:
             library = error.name.partition(".")[0]
             return f"{library} is not installed; pip install 'hybrid_fast[{extra}]' brings it", 2
     if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.strerror}: {error.filename}", 2
+        return _told_of_file(error), 2
     if isinstance(error, ValueError | TypeError | OSError | ImportError):
         return message, 2
     if isinstance(error, MemoryError):
         return f"not enough memory: {message}", 1
     kind = type(error).__name__
     return f"{kind}: {message} (unexpected; HYBRID_FAST_TRACEBACK=1 shows where it comes from)", 1
+
+
+def _told_of_file(error: OSError) -> str:
+    if isinstance(error, IsADirectoryError):
+        return f"{error.filename} is a folder, expected a file"
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return f"{error.filename} is a file, where a folder is needed"
+    if isinstance(error, PermissionError):
+        return f"no permission to read or write {error.filename}"
+    return f"{error.strerror}: {error.filename}"

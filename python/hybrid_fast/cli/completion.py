@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from ..fields import nearest, quoted
+from ..fields import quoted
 from .console import say
 from .options import UsageError
+from .targets import check_file
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -32,10 +33,11 @@ def install_completion(app: App, shell: str, rest: Sequence[str]) -> None:
     path = _out(rest)
     name = shell or Path(os.environ.get("SHELL", "")).name
     if name not in SHELLS:
-        which = f"no completion for {quoted(name)}{nearest(name, SHELLS)}" if shell else "which shell is it?"
-        raise UsageError(f"{which} Give --install-completion one of {', '.join(SHELLS)}")
+        which = f"no completion for the shell {quoted(name)}" if name else "the shell in use is not known"
+        raise UsageError(f"{which}; give --install-completion one of {', '.join(SHELLS)}")
     script = app.generate_completion(prog_name="hybrid-fast", shell=cast(Shell, name))
     target = _standard_place(name) if path is None else path
+    check_file(target, "--out" if path is not None else "the place of completions")
     write_text(target, script)
     say(f"Completion for {name} written to {target}")
     if path is not None:

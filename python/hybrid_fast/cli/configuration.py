@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from ..errors import ConfigError
 from ..fields import FieldError, UnknownFieldError, build, conform, field_hints, nearest
-from .options import Given, Option, UsageError, shown_type
+from .options import Given, Option, UsageError, shown_name
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -75,14 +75,11 @@ def arguments(
             raise ConfigError(f"{path}: no option {shown} of hybrid-fast {command}{nearest(name, known)}")
         from_file[name] = value
     merged = _over(given.values, from_file)
-    missing = [
-        option for option in options if option.required and not option.is_group and not _has(merged, option)
-    ]
+    missing = [option for option in options if option.required and not _has(merged, option)]
+    # A table that is missing stands for its fields.
+    tables = [option.path for option in missing if option.is_group]
     if missing:
-        needed = " and ".join(
-            f"{option.names[0]} {shown_type(option)}" if option.names[0].startswith("-") else option.names[0]
-            for option in missing
-        )
+        needed = " and ".join(shown_name(one) for one in missing if one.path[:-1] not in tables)
         raise UsageError(f"hybrid-fast {command} needs {needed}")
     taken: list[Any] = []
     named: dict[str, Any] = {}

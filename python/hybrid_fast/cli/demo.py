@@ -77,7 +77,8 @@ def demo(
         page = report(folder, progress=lambda done, total: bars.update(drawing, completed=done, total=total))
     console.print(_table(folder))
     console.print(
-        "\nA demonstration on generated sentences with a tiny encoder: its numbers say nothing about real ones."
+        "\nA demonstration on generated sentences with a tiny encoder: "
+        "its numbers say nothing about real ones."
     )
     say(f"Report: {page}")
 

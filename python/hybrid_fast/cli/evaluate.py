@@ -90,8 +90,8 @@ def evaluate(
     skipped = found.skipped
     if len(skipped):
         console.print(
-            f"\n{int(skipped.queries.sum())} times a query was left out of a pool that holds none of its golds"
-            f" ({len(skipped)} of the pools)."
+            f"\n{int(skipped.queries.sum())} times a query was left out of a pool that holds none of its "
+            f"golds ({len(skipped)} of the pools)."
         )
     if out is not None:
         found.write(out, run=run)

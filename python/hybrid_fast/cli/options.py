@@ -166,13 +166,19 @@ def is_option(token: str) -> bool:
 
 def unknown(name: str, command: str, known: Sequence[str]) -> str:
     """Return the sentence about an option that does not exist."""
-    close = nearest(name, [*known, *COMMON])
-    if not close:
-        # Without its table, or with another one: --steps of sweep is --train.steps.
-        last = name.lstrip("-").rpartition(".")[2]
-        same = [one for one in known if one.lstrip("-").rpartition(".")[2] == last]
-        close = f"; did you mean {same[0]}?" if same else f"; hybrid-fast {command} --help lists them"
+    # Without its table, or with another one: --steps of sweep is --train.steps.
+    last = name.lstrip("-").rpartition(".")[2]
+    same = [one for one in known if one.lstrip("-").rpartition(".")[2] == last]
+    close = f"; did you mean {same[0]}?" if same else nearest(name, [*known, *COMMON])
+    close = close or f"; {f'hybrid-fast {command}'.strip()} --help lists them"
     return f"no option {name if len(name) <= 60 else quoted(name)}{close}"
+
+
+def shown_name(option: Option) -> str:
+    """Return an option as the sentence about a missing one writes it."""
+    if option.position is not None:
+        return option.names[0].lstrip("-").upper()
+    return f"{option.names[0]} {shown_type(option)}"
 
 
 def shown_type(option: Option) -> str:
