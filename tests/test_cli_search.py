@@ -69,7 +69,7 @@ def test_several_files_are_the_shards_of_one_corpus(files, capsys):
     [
         (("--device", "tpu"), "device is 'tpu', expected 'cpu', 'cuda' or 'cuda:<number>'"),
         (("--device", "cuda:99"), "device='cuda:99'"),
-        (("--precision", "int8"), 'Choose from: "auto", "f32"'),
+        (("--precision", "int8"), "precision is 'int8', expected one of auto, f32"),
         (("--passages", "p.npy", "gone.npy"), "No such file or directory: gone.npy"),
         (("--passages", "p.npy", "q.txt"), "q.txt is not a whole NumPy file"),
         (("--passages", "p.npy", "wide.npy"), "queries have 12 dimensions, passages of shard 1 have 13"),

@@ -250,9 +250,7 @@ def test_schedules_in_a_configuration():
     text = from_mapping(TrainConfig, {"sampler": {"mono_ratio": "linear:0.2..0.8"}})
     assert text.sampler.mono_ratio == "linear:0.2..0.8"
     assert from_mapping(TrainConfig, {"sampler": {"mono_ratio": 1}}).sampler.mono_ratio == 1.0
-    with pytest.raises(
-        ConfigError, match=r"mono_ratio is 1\.5, expected between 0 and 1 @ TrainConfig\.sampler"
-    ):
+    with pytest.raises(ConfigError, match=r"^sampler\.mono_ratio is 1\.5, expected between 0 and 1$"):
         from_mapping(TrainConfig, {"sampler": {"mono_ratio": 1.5}})
     index = hf.PairIndex.from_corpus(hf.load_corpus("demo", languages=("en", "de", "sw")))
     sampler = hf.HybridBatchSampler.from_config(index, text.sampler, seed=1)

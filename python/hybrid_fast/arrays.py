@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ._core import id_rows as core_id_rows
 from .errors import InvalidArgument, InvalidShape
+from .fields import MOST_THREADS, quoted
 
 Matrix: TypeAlias = Any
 """A NumPy array or memory map, or a torch CPU tensor, of two dimensions with contiguous rows."""
@@ -191,14 +192,20 @@ def count_of(value: object, name: str, least: int) -> int:
         InvalidArgument: below ``least``.
     """
     try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
         number = operator.index(value)  # type: ignore[arg-type]  # what it is for: anything may come
     except TypeError:
-        raise TypeError(f"{name} is {value!r}, expected a whole number") from None
+        raise TypeError(f"{name} is {quoted(value)}, expected a whole number") from None
     if number < least:
-        raise InvalidArgument(f"{name} is {number}, expected {least} or more")
+        raise InvalidArgument(f"{name} is {quoted(number)}, expected {least} or more")
     return min(number, sys.maxsize)
 
 
 def thread_count(threads: int | None) -> int | None:
     """Return a checked number of threads; None: see :func:`hybrid_fast.ranks`."""
-    return None if threads is None else count_of(threads, "threads", 1)
+    if threads is None:
+        return None
+    if count_of(threads, "threads", 1) > MOST_THREADS:
+        raise InvalidArgument(f"threads is {quoted(threads)}, expected {MOST_THREADS:,} or less")
+    return int(threads)

@@ -14,11 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import cattrs
-from cattrs.v import format_exception
-
 from .errors import ConfigError
-from .text_files import quoted, read_toml, shortened
+from .fields import (
+    MOST_THREADS,
+    FieldError,
+    above,
+    at_least,
+    between,
+    build,
+    check_fields,
+    distinct,
+    each,
+    filled,
+    not_negative,
+    quoted,
+    seed_range,
+)
+from .text_files import read_toml
 
 T = TypeVar("T")
 
@@ -27,6 +39,8 @@ Setting = Literal["monolingual", "cross-lingual", "multilingual"]
 
 OMIT_DEFAULT = {"omit_default": True}
 """Of a field that came later: written only where it is set, so that older configurations keep their names."""
+MOST_PROCESSES = 4096
+"""Most processes of one run."""
 
 DEFAULT_MEASURES = ("AP", "RR", "RR@10", "nDCG@10", "R@1", "R@10", "R@100")
 """The measures of one evaluation pass; rank distance is added in the multilingual setting."""
@@ -56,6 +70,17 @@ class SourceConfig:
     missing: Literal["refuse", "drop"] = field(default="refuse", metadata=OMIT_DEFAULT)
     """Judgements of queries or passages that the source lacks: refuse, or drop and count them."""
 
+    def __post_init__(self) -> None:
+        check_fields(
+            self,
+            name=filled,
+            languages=each(filled),
+            split=filled,
+            groups=at_least(1),
+            repository=filled,
+            columns=each(filled),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
@@ -81,11 +106,13 @@ class EncoderConfig:
     """Leave this many of the lowest transformer layers as they are, and the embeddings under them."""
 
     def __post_init__(self) -> None:
-        _require(self.max_query_length > 0, "max_query_length", self.max_query_length, "a positive number")
-        _require(
-            self.max_passage_length > 0, "max_passage_length", self.max_passage_length, "a positive number"
+        check_fields(
+            self,
+            model=filled,
+            max_query_length=at_least(1),
+            max_passage_length=at_least(1),
+            freeze_layers=at_least(0),
         )
-        _require(self.freeze_layers >= 0, "freeze_layers", self.freeze_layers, "0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +135,8 @@ class ControllerConfig:
     """Evaluations back from which a gain is measured."""
 
     def __post_init__(self) -> None:
-        _require(0.0 <= self.floor < 0.5, "floor", self.floor, "from 0 to below 0.5")
-        _require(self.rate > 0, "rate", self.rate, "above 0")
-        _require(self.window >= 1, "window", self.window, "1 or more")
+        below_half = between(0.0, 0.5 - 2**-54, "from 0 to below 0.5")
+        check_fields(self, measure=filled, floor=below_half, rate=above(0), window=at_least(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,15 +175,13 @@ class SamplerConfig:
     """Move mono_ratio while training by held-out quality (an experiment); default: off."""
 
     def __post_init__(self) -> None:
-        _require(self.negatives_per_query >= 1, "negatives_per_query", self.negatives_per_query, "1 or more")
-        _require(len(self.identities) > 0, "identities", self.identities, "at least one rule")
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
-        number = isinstance(self.mono_ratio, int | float)
-        _require(
-            not number or 0.0 <= float(self.mono_ratio) <= 1.0,
-            "mono_ratio",
-            self.mono_ratio,
-            "between 0 and 1",
+        check_fields(
+            self,
+            batch_size=at_least(1),
+            mono_ratio=_share_or_text,
+            language_weights=_weights_or_text,
+            identities=_rules,
+            negatives_per_query=at_least(1, 2**16),
         )
 
 
@@ -173,7 +197,7 @@ class LossConfig:
     """Also classify the query among the batch's queries for each passage, and average."""
 
     def __post_init__(self) -> None:
-        _require(self.temperature > 0, "temperature", self.temperature, "above 0")
+        check_fields(self, temperature=above(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +217,9 @@ class EvaluationConfig:
     default: the whole set."""
     full_at_end: bool = True
     """Measure the whole set after the last step."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, name=filled, settings=filled, measures=(filled, each(filled)), sample=at_least(1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,12 +262,24 @@ class TrainConfig:
     """Processes that look up and tokenise batches ahead of the training (for a GPU: 1 or 2); 0: none."""
 
     def __post_init__(self) -> None:
-        _require(self.workers >= 0, "workers", self.workers, "0 or more")
-        _require(self.steps >= 0, "steps", self.steps, "0 or more")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
-        _require(0 <= self.seed < 2**64, "seed", self.seed, "from 0 to 2**64 - 1")
-        beyond = [step for step in self.evaluate_at if not 0 <= step <= self.steps]
-        _require(not beyond, "evaluate_at", beyond, f"from 0 to steps ({self.steps})")
+        check_fields(
+            self,
+            hold_out=each(filled),
+            steps=at_least(0),
+            learning_rate=above(0),
+            warmup_steps=at_least(0),
+            weight_decay=not_negative,
+            seed=seed_range,
+            evaluations=distinct("name"),
+            checkpoint_every=at_least(0),
+            threads=at_least(1, MOST_THREADS),
+            workers=at_least(0, MOST_PROCESSES),
+        )
+        for position, step in enumerate(self.evaluate_at):
+            if not 0 <= step <= self.steps:
+                raise FieldError(
+                    f"evaluate_at[{position}]", f"is {quoted(step)}, expected from 0 to steps ({self.steps})"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +290,9 @@ class Tier:
     """Label, for instance trained, unseen or low-resource."""
     languages: tuple[str, ...]
     """Query languages of the tier."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, name=filled, languages=(filled, each(filled)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,11 +319,14 @@ class SweepConfig:
     """Keep the trained encoder of each run in its folder."""
 
     def __post_init__(self) -> None:
-        for ratio in self.ratios:
-            _require(0.0 <= ratio <= 1.0, "ratios", ratio, "between 0 and 1")
-        _require(len(self.ratios) > 0, "ratios", self.ratios, "at least one ratio")
-        _require(len(self.seeds) > 0, "seeds", self.seeds, "at least one seed")
-        _require(self.jobs >= 1, "jobs", self.jobs, "1 or more")
+        check_fields(
+            self,
+            ratios=(filled, each(between(0, 1))),
+            seeds=(filled, each(seed_range)),
+            learning_rates=each(above(0)),
+            tiers=distinct("name"),
+            jobs=at_least(1, MOST_PROCESSES),
+        )
 
 
 def to_mapping(config: Any) -> dict[str, Any]:
@@ -309,26 +354,7 @@ def from_mapping(kind: type[T], mapping: dict[str, Any]) -> T:
     Raises:
         ConfigError: an unknown key, a missing one, or a value of the wrong type, named by its path.
     """
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    converter.register_structure_hook(Path, lambda value, _: Path(value))
-    converter.register_structure_hook(
-        float | str, lambda value, _: value if isinstance(value, str) else float(value)
-    )
-    converter.register_structure_hook(
-        str | float | dict[str, float],
-        lambda value, _: value if isinstance(value, str | dict) else float(value),
-    )
-    try:
-        return converter.structure(mapping, kind)
-    except ConfigError:
-        raise
-    except Exception as error:
-        wrong = cattrs.transform_error(error, path=kind.__name__, format_exception=_reason)
-        raise ConfigError("; ".join(shortened(item) for item in wrong)) from None
-
-
-def _reason(error: BaseException, kind: type | None) -> str:
-    return str(error) if isinstance(error, ConfigError) else format_exception(error, kind)
+    return build(kind, mapping)
 
 
 def load(kind: type[T], path: Path | str) -> T:
@@ -351,6 +377,20 @@ def digest(config: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _require(holds: bool, name: str, value: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(f"{name} is {quoted(value)}, expected {expected}")
+def _share_or_text(value: float | str, place: str) -> None:
+    """Hold α to its range; a schedule is text, which the sampler reads."""
+    (filled if isinstance(value, str) else between(0, 1))(value, place)
+
+
+def _weights_or_text(value: str | float | dict[str, float], place: str) -> None:
+    if isinstance(value, dict):
+        filled(value, place)
+        for name, weight in value.items():
+            not_negative(weight, f"{place}.{name}")
+    elif isinstance(value, str):
+        filled(value, place)
+
+
+def _rules(value: tuple[str, ...], place: str) -> None:
+    if not value:
+        raise FieldError(place, "is empty, expected at least one rule")

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import cyclopts
 from cyclopts import App, Parameter
 
 from .._core import __version__
+from ..fields import nearest, quoted
 from . import configuration
-from .console import console, show_error
+from .common import read_common
+from .completion import install_completion
+from .console import be_quiet, say, show_error, show_warnings
+from .help import show_help
+from .options import UsageError, is_option, options_of, read_tokens, unknown
 
 app = App(
     name="hybrid-fast",
@@ -21,17 +28,39 @@ app = App(
     default_parameter=Parameter(consume_multiple=True),
 )
 COMMANDS = {
-    "corpus": "Describe a corpus: groups, rows per language, strata, shared passages, overlap.",
+    "corpus": "Describe a corpus: groups, rows per language, shared passages, overlap.",
     "plan": "Show the batches a training run would draw, without training.",
     "train": "Fine-tune an encoder on ratio-controlled batches.",
-    "evaluate": "Evaluate an encoder in the monolingual, cross-lingual and multilingual settings.",
+    "evaluate": "Measure an encoder in the monolingual, cross-lingual, multilingual settings.",
     "search": "Search files of passage embeddings for the best passages of each query.",
-    "sweep": "Train at several ratios and seeds under equal conditions; resumes when interrupted.",
+    "sweep": "Train at several ratios and seeds under equal conditions.",
     "report": "Write the report of a sweep: one HTML page, its figures and tables.",
-    "demo": "Run a small sweep on the embedded corpus and encoder, offline, and write its report.",
+    "demo": "Try it all on a small embedded corpus, offline: a sweep and its report.",
 }
 for order, (command, summary) in enumerate(COMMANDS.items()):
     app.command(f"hybrid_fast.cli.{command}:{command}", name=command, help=summary, sort_key=order)
+
+RESUMING = {
+    "sweep": "What is finished is kept; the same command goes on from there",
+    "demo": "What is finished is kept; the same command goes on from there",
+    "train": "The same command goes on from the last checkpoint, if --checkpoint-every made one",
+}
+"""What to say of commands that go on after Ctrl-C."""
+EXTRAS = {
+    "altair": "report",
+    "vl_convert": "report",
+    "ir_measures": "compare",
+    "pandas": "train",
+    "pyarrow": "train",
+    "torch": "train",
+    "transformers": "train",
+    "sentence_transformers": "train",
+    "tokenizers": "train",
+    "accelerate": "train",
+    "datasets": "train",
+    "safetensors": "train",
+}
+"""Library → the extra of this package that brings it."""
 
 Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
@@ -40,35 +69,113 @@ Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 def launch(
     *tokens: Tokens,
     config: Annotated[Path | None, Parameter(help="TOML file with the command's options.")] = None,
+    quiet: Annotated[bool, Parameter(negative=(), help="Print errors only.")] = False,
 ) -> None:
     """Run a command, taking options from ``--config`` where they are not given on the command line."""
-    tables: configuration.Tables = {}
-    app.config = ()
-    if config is not None:
-        values, tables = configuration.read(config)
-        # Below the command's name: at the top, [train] would be taken for the command train.
-        app.config = (cyclopts.config.Dict(data=dict.fromkeys(COMMANDS, values), source=str(config)),)
-    function, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
-    if tables:
-        configuration.put(tables, bound)
-    function(*bound.args, **bound.kwargs)
+    name, rest = command_of(tokens)
+    options = options_of(app, name)
+    given = read_tokens(options, name, rest)
+    values = {} if config is None else configuration.read(config)
+    function = app[name].default_command
+    if function is None:
+        raise UsageError(f"hybrid-fast {name} needs a command of its own")
+    taken, named = configuration.arguments(function, options, name, given, values, config)
+    be_quiet(quiet)
+    try:
+        function(*taken, **named)
+    finally:
+        be_quiet(False)
+
+
+def command_of(tokens: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the command that is named, and the words beside it.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    place = next((at for at, token in enumerate(tokens) if not is_option(token)), None)
+    if place is None:
+        instead = unknown(tokens[0], "", []) if tokens else "no command"
+        raise UsageError(f"{instead}; the commands are {', '.join(COMMANDS)}")
+    name = tokens[place]
+    if name not in COMMANDS and place > 0:
+        raise UsageError(unknown(tokens[0].partition("=")[0], "", []))
+    if name not in COMMANDS:
+        close = nearest(name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
+        raise UsageError(f"no command {quoted(name)}{close}")
+    return name, [*tokens[:place], *tokens[place + 1 :]]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 on success, 2 on bad input, 130 on Ctrl-C."""
+    """Run the command line and exit: 0 on success, 2 on bad input, 130 on Ctrl-C, 1 on anything else."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode gets question marks
+    show_warnings()
     try:
-        app.meta(arguments, exit_on_error=False, print_error=False)
-    except cyclopts.CycloptsError as error:
-        show_error(error)
-        sys.exit(2)
+        common = read_common(tokens)
+        if common.version:
+            say(__version__)
+        elif common.help or not tokens:
+            show_help(
+                app, COMMANDS, command_of(common.rest)[0] if common.rest else None, everything=common.help_all
+            )
+        elif common.shell is not None:
+            install_completion(app, common.shell, common.rest)
+        else:
+            launch(*common.rest, config=common.config, quiet=common.quiet)
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        console.print("Stopped. Run folders keep their finished work; the same command goes on from there.")
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would cut the sentence
+        try:
+            show_error(_stopped(tokens), "Stopped.", "bold")
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(130)
     except BrokenPipeError:
+        # Nobody reads on; what is still buffered goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except Exception as error:
         if os.environ.get("HYBRID_FAST_TRACEBACK"):
             raise
-        show_error(error)
-        sys.exit(2)
+        sentence, code = _told(error)
+        show_error(sentence)
+        sys.exit(code)
+    sys.exit(0)
+
+
+def _stopped(tokens: Sequence[str]) -> str:
+    """Return what to do after Ctrl-C."""
+    command = next((token for token in tokens if token in COMMANDS), "")
+    what = RESUMING.get(command, "Nothing was left half-written; the same command starts again")
+    return f"{what}: {shlex.join(['hybrid-fast', *tokens])}"
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Return an error as one sentence, and the exit code."""
+    message = " ".join(str(error).split("\n")) or type(error).__name__
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        extra = EXTRAS.get(error.name.partition(".")[0])
+        if extra is not None:
+            library = error.name.partition(".")[0]
+            return f"{library} is not installed; pip install 'hybrid_fast[{extra}]' brings it", 2
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return _told_of_file(error), 2
+    if isinstance(error, ValueError | TypeError | OSError | ImportError):
+        return message, 2
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {message}", 1
+    kind = type(error).__name__
+    return f"{kind}: {message} (unexpected; HYBRID_FAST_TRACEBACK=1 shows where it comes from)", 1
+
+
+def _told_of_file(error: OSError) -> str:
+    if isinstance(error, IsADirectoryError):
+        return f"{error.filename} is a folder, expected a file"
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return f"{error.filename} is a file, where a folder is needed"
+    if isinstance(error, PermissionError):
+        return f"no permission to read or write {error.filename}"
+    return f"{error.strerror}: {error.filename}"

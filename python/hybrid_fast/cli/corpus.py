@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
+from .tables import FactTable, ValueTable
+from .targets import check_file
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..corpus import Corpus, Description
 
 MOST_STRATA = 12
@@ -29,7 +28,7 @@ def corpus(
     missing: Literal["refuse", "drop"] = "refuse",
     against: tuple[str, ...] = (),
     near_duplicates: bool | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Path | None = None,
 ) -> None:
     """Describe a corpus: groups, rows per language, strata, shared passages, near-duplicates, overlap.
 
@@ -63,13 +62,15 @@ def corpus(
     near_duplicates:
         Look for passages that are nearly equal; default: if there are at most 50,000 passages.
     json:
-        Print one JSON object instead of tables.
+        Write one JSON object to this file instead of printing tables; without a file, or "-", to
+        standard output.
     """
-    from ..corpus import describe, load_corpus
-    from .console import console
+    from ..config import SourceConfig
+    from ..corpus import describe, load_source
+    from .console import console, write_json
 
-    loaded = load_corpus(
-        name,
+    source = SourceConfig(
+        name=name,
         path=path,
         languages=languages,
         split=split,
@@ -79,10 +80,13 @@ def corpus(
         columns=columns,
         missing=missing,
     )
+    if json is not None:
+        check_file(json, "--json")
+    loaded = load_source(source)
     sets = {item: _evaluation(item, path) for item in against}
     description = describe(loaded, sets, similar=near_duplicates)
-    if json:
-        console.print_json(data=description.to_mapping())
+    if json is not None:
+        write_json(json, description.to_mapping())
         return
     for table in (
         _summary(description),
@@ -106,102 +110,79 @@ def _evaluation(item: str, path: Path | None) -> Corpus:
     return load_corpus(name)
 
 
-def _summary(description: Description) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"Corpus {description.name}", show_header=False, title_justify="left")
+def _summary(description: Description) -> FactTable:
     joined = [(size, count) for size, count in description.joined_sizes.items() if size > 1]
     in_joined = sum(size * count for size, count in joined)
-    for label, value in (
-        ("groups", f"{description.groups:,}"),
-        ("queries", f"{description.queries:,}"),
-        ("passages", f"{description.passages:,}"),
-        ("documents", f"{description.documents:,}"),
-        ("languages", f"{len(description.languages):,}"),
-        ("judgements", f"{description.judgements:,}"),
-        *(
-            [("judgements of what is not there", f"{description.dropped_judgements:,}, left out")]
-            if description.dropped_judgements
-            else []
-        ),
-        ("queries without a gold passage", f"{description.queries_without_gold:,}"),
-        ("query identities", f"{description.query_identities:,}"),
-        ("passage identities", f"{description.passage_identities:,}"),
-        (
-            "groups joined by a shared passage",
-            f"{in_joined:,} in {sum(count for _, count in joined):,} identities (largest "
-            f"{max(description.joined_sizes, default=0):,})",
-        ),
-        ("fingerprint", description.fingerprint[:16]),
-    ):
-        table.add_row(label, value)
-    return table
+    return FactTable(
+        f"Corpus {description.name}",
+        [
+            ("groups", f"{description.groups:,}"),
+            ("queries", f"{description.queries:,}"),
+            ("passages", f"{description.passages:,}"),
+            ("documents", f"{description.documents:,}"),
+            ("languages", f"{len(description.languages):,}"),
+            ("judgements", f"{description.judgements:,}"),
+            *(
+                [("judgements of what is not there", f"{description.dropped_judgements:,}, left out")]
+                if description.dropped_judgements
+                else []
+            ),
+            ("queries without a gold passage", f"{description.queries_without_gold:,}"),
+            ("query identities", f"{description.query_identities:,}"),
+            ("passage identities", f"{description.passage_identities:,}"),
+            (
+                "groups joined by a shared passage",
+                f"{in_joined:,} in {sum(count for _, count in joined):,} identities (largest "
+                f"{max(description.joined_sizes, default=0):,})",
+            ),
+            ("fingerprint", description.fingerprint[:16]),
+        ],
+    )
 
 
-def _languages(description: Description) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title="Rows per language",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+def _languages(description: Description) -> ValueTable:
+    table = ValueTable(
+        "Rows per language",
+        ["code", "language", "script"],
+        ["queries", "passages", "pairs", "shared", "equal", "near"],
+        keys=1,
         caption="pairs: monolingual ones · shared: those whose passage answers another question too · "
         "equal: passages equal to an earlier one · near: pairs of passages with a Jaccard similarity of "
         "character 5-grams of 0.8 or more",
-        caption_justify="left",
     )
-    table.add_column("code", no_wrap=True)
-    table.add_column("language")
-    table.add_column("script", no_wrap=True)
-    for label in ("queries", "passages", "pairs", "shared", "equal", "near"):
-        table.add_column(label, justify="right", no_wrap=True)
     for item in description.languages:
         numbers = (item.queries, item.passages, item.monolingual, item.sharing, item.equal_passages)
         near = "–" if item.near_duplicates is None else f"{item.near_duplicates:,}"
-        table.add_row(item.code, item.name, item.script, *(f"{number:,}" for number in numbers), near)
+        table.add([item.code, item.name, item.script], [*(f"{number:,}" for number in numbers), near])
     return table
 
 
-def _strata(description: Description) -> list[Table]:
-    from rich.table import Table
-
+def _strata(description: Description) -> list[ValueTable]:
     codes = [item.code for item in description.languages]
     strata = description.strata
     mono = int(strata.diagonal().sum())
     cross = strata.copy()
     cross[range(len(codes)), range(len(codes))] = 0
-    summary = Table(title="Strata", title_justify="left")
-    for label in ("kind", "strata with pairs", "pairs", "smallest", "largest"):
-        summary.add_column(label, justify="left" if label == "kind" else "right")
+    summary = ValueTable("Strata", ["kind"], ["strata with pairs", "pairs", "smallest", "largest"])
     for kind, sizes, total in (
         ("monolingual", strata.diagonal()[strata.diagonal() > 0], mono),
         ("cross-lingual", cross[cross > 0], int(cross.sum())),
     ):
         ends = (int(sizes.min()), int(sizes.max())) if len(sizes) else (0, 0)
-        summary.add_row(kind, f"{len(sizes):,}", f"{total:,}", *(f"{end:,}" for end in ends))
+        summary.add([kind], [f"{len(sizes):,}", f"{total:,}", *(f"{end:,}" for end in ends)])
     if not 1 < len(codes) <= MOST_STRATA:
         return [summary]
-    matrix = Table(title="Pairs by query language (rows) and passage language", title_justify="left")
-    matrix.add_column("")
-    for code in codes:
-        matrix.add_column(code, justify="right")
+    matrix = ValueTable("Pairs by query language (rows) and passage language", [""], codes)
     for code, row in zip(codes, strata.tolist(), strict=True):
-        matrix.add_row(code, *(f"{number:,}" for number in row))
+        matrix.add([code], [f"{number:,}" for number in row])
     return [summary, matrix]
 
 
-def _overlap(description: Description) -> list[Table]:
-    from rich.table import Table
-
+def _overlap(description: Description) -> list[ValueTable]:
     if not description.overlap:
         return []
-    table = Table(title="Also in an evaluation set", title_justify="left")
-    table.add_column("evaluation set")
-    for label in ("documents", "queries", "passages"):
-        table.add_column(label, justify="right")
+    counted = ["documents", "queries", "passages"]
+    table = ValueTable("Also in an evaluation set", ["evaluation set"], counted)
     for name, counts in description.overlap.items():
-        table.add_row(name, *(f"{counts[label]:,}" for label in ("documents", "queries", "passages")))
+        table.add([name], [f"{counts[label]:,}" for label in counted])
     return [table]

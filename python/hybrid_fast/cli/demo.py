@@ -12,11 +12,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arrays import count_of
 from ..config import SweepConfig, load
+from .tables import ValueTable
+from .targets import check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
 RECIPE = "demo.toml"
 SHOWN = {"RR@10": "MRR@10", "AP": "mAP"}
@@ -43,14 +45,16 @@ def demo(
         steps: Training steps of a run; default: 80.
         warm_up: Unsupervised steps that make the encoder.
     """
+    count_of(warm_up, "warm_up", 0)
     config = _recipe(ratios, seeds, steps)
+    check_folder(out)
 
     from ..corpus import load_source
     from ..encoder.tiny import TinyEncoderConfig, tiny_encoder
     from ..reporting import report
     from ..sweeping import sweep
     from ..sweeping.description import check_place
-    from .console import console, progress_bars
+    from .console import console, progress_bars, say
 
     check_place(out / "sweep")
     # Only the training half: no sentence of the test half is read before the test.
@@ -75,9 +79,10 @@ def demo(
         page = report(folder, progress=lambda done, total: bars.update(drawing, completed=done, total=total))
     console.print(_table(folder))
     console.print(
-        "A demonstration on generated sentences with a tiny encoder: its numbers say nothing about real ones."
+        "\nA demonstration on generated sentences with a tiny encoder: "
+        "its numbers say nothing about real ones."
     )
-    console.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    say(f"Report: {page}")
 
 
 def _recipe(
@@ -91,7 +96,10 @@ def _recipe(
         at = sorted({*(step for step in train.evaluate_at if step < steps), steps})
         train = dataclasses.replace(train, steps=steps, evaluate_at=tuple(at))
     config = dataclasses.replace(
-        config, train=train, ratios=ratios or config.ratios, seeds=seeds or config.seeds
+        config,
+        train=train,
+        ratios=config.ratios if ratios is None else ratios,
+        seeds=config.seeds if seeds is None else seeds,
     )
     # One run a core is faster than several cores a run for an encoder as small as this.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -103,11 +111,8 @@ def _with_encoder(config: SweepConfig, folder: Path) -> SweepConfig:
     return dataclasses.replace(config, train=dataclasses.replace(config.train, encoder=encoder))
 
 
-def _table(folder: Path) -> Table:
+def _table(folder: Path) -> ValueTable:
     """Return the final means per setting, ratio and tier, between the untouched encoder and chance."""
-    from rich.box import SIMPLE
-    from rich.table import Table
-
     from ..reporting.chance import chance
     from ..sweeping import results, summary, tier_labels
     from ..sweeping.description import read_description
@@ -120,17 +125,12 @@ def _table(folder: Path) -> Table:
     labels = tier_labels(description)
     seeds = int(after["seeds"].max())
 
-    table = Table(
-        title=f"{' / '.join(SHOWN.values())} on the test half, mean of {seeds} seed{'s' * (seeds > 1)}",
-        title_justify="left",
-        box=SIMPLE,
-        pad_edge=False,
-    )
-    table.add_column("ratio of\nmonolingual\nbatches", no_wrap=True)
+    columns = []
     for tier in tiers:
-        name = labels[tier].replace(" ", "\n")
         languages = textwrap.fill(" ".join(description["tiers"][tier]), 11)
-        table.add_column(f"{name}\n[dim]{languages}[/]", justify="right", no_wrap=True)
+        columns.append(f"{labels[tier]}\n{languages}")
+    title = f"{' / '.join(SHOWN.values())} on the test half, mean of {seeds} seed{'s' * (seeds > 1)}"
+    table = ValueTable(title, ["ratio of\nmonolingual\nbatches"], columns)
     for (evaluation, setting), part in after.groupby(["evaluation", "setting"], sort=False):
         stated = description["evaluations"][evaluation]
         together = setting == "multilingual"
@@ -138,13 +138,13 @@ def _table(folder: Path) -> Table:
         pool = stated["passages"] if together else stated["passages"] // len(stated["languages"])
         at_random = _cell([chance(measure, pool, golds) for measure in SHOWN])
         start = before[(before["evaluation"] == evaluation) & (before["setting"] == setting)]
-        table.add_row(f"[bold]{setting}[/]")
-        table.add_row("chance", *(at_random for _ in tiers), style="dim")
-        table.add_row("untouched", *(_means(start, tier) for tier in tiers), style="dim")
-        for ratio in sorted(set(part["mono_ratio"])):
+        table.add([setting], style="bold")
+        table.add(["chance"], [at_random for _ in tiers], style="dim")
+        table.add(["untouched"], [_means(start, tier) for tier in tiers], style="dim")
+        ratios = sorted(set(part["mono_ratio"]))
+        for ratio in ratios:
             runs = part[part["mono_ratio"] == ratio]
-            table.add_row(f"{ratio:g}", *(_means(runs, tier) for tier in tiers))
-        table.add_section()
+            table.add([f"{ratio:g}"], [_means(runs, tier) for tier in tiers], ends=ratio == ratios[-1])
     return table
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .tables import ValueTable
+
 if TYPE_CHECKING:
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     from ..sampler import Mix
@@ -61,17 +62,14 @@ def _line(line: int, columns: np.ndarray, levels: np.ndarray, marks: np.ndarray)
     return text
 
 
-def mix_table(mix: Mix, unit: str) -> Table:
+def mix_table(mix: Mix, unit: str) -> ValueTable:
     """List the monolingual share of ten stretches of a run beside the share asked for."""
-    from rich.table import Table
-
     found, asked = mix.shares(LISTED)
     ends = mix.at[np.arange(1, len(found) + 1) * (len(mix.at) - 1) // len(found)]
-    table = Table(title=f"Share of monolingual {unit} over time", title_justify="left")
-    for label in (f"{unit} so far", "drawn", "asked for"):
-        table.add_column(label, justify="right")
+    title = f"Share of monolingual {unit} over time"
+    table = ValueTable(title, [f"{unit} so far"], ["drawn", "asked for"])
     for end, share, wanted in zip(ends.tolist(), found.tolist(), asked.tolist(), strict=True):
-        table.add_row(f"{end:,}", f"{share:.2%}", f"{wanted:.2%}")
+        table.add([f"{end:,}"], [f"{share:.2%}", f"{wanted:.2%}"])
     return table
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ..arrays import count_of
 from ..config import SourceConfig, TrainConfig
+from .console import STANDARD_OUTPUT, write_json
+from .tables import FactTable, ValueTable
+from .targets import check_file
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..corpus import Identities
     from ..sampler import HybridBatchSampler, Simulation
 
@@ -24,7 +26,7 @@ MOST_STRATA = 12
 def plan(
     *,
     config: Annotated[TrainConfig, Parameter(name="*")] = DEFAULTS,
-    source: tuple[str, ...] = (),
+    source: tuple[SourceConfig, ...] = (),
     batches: int | None = None,
     json: Path | None = None,
 ) -> None:
@@ -40,16 +42,21 @@ def plan(
         config: The run, as train takes it; only sources, hold-out, sampler, steps and seed matter here.
         source: Sources to read beside those of the configuration: NAME or NAME:FOLDER.
         batches: How many batches to draw; default: one epoch.
-        json: Write all numbers to this file, too.
+        json: Write all numbers to this file, too; "-" is standard output, and nothing else goes there then.
     """
     from ..corpus import corpus_identities, load_sources
     from ..errors import ConfigError
     from ..sampler import HybridBatchSampler, simulate
-    from ..sampler.configured import index_and_negatives
+    from ..sampler.configured import check_texts, index_and_negatives
     from .console import console, progress_bars
     from .mix_plot import mix_plot, mix_table
 
-    sources = (*config.sources, *(_source(item) for item in source))
+    check_texts(config.sampler)
+    if batches is not None:
+        count_of(batches, "batches", 1)
+    if json is not None:
+        check_file(json, "--json")
+    sources = (*config.sources, *source)
     if not sources:
         raise ConfigError("no source is named; give --source NAME (for instance demo) or a --config file")
     corpus = load_sources(sources, hold_out=config.hold_out)
@@ -68,6 +75,10 @@ def plan(
             batches=batches,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
+    if json is not None:
+        _write(json, sampler, found)
+        if json == STANDARD_OUTPUT:
+            return
     unit = "batches" if sampler.unit == "batch" else "rows"
     console.print(_summary(sampler, found, unit, same))
     if console.is_terminal:
@@ -77,25 +88,15 @@ def plan(
     console.print(_languages(found))
     if 1 < len(sampler.index.languages) <= MOST_STRATA:
         console.print(_strata(found))
-    if json is not None:
-        _write(json, sampler, found)
 
 
-def _source(item: str) -> SourceConfig:
-    name, _, folder = item.partition(":")
-    return SourceConfig(name=name, path=Path(folder) if folder else None)
-
-
-def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Identities) -> Table:
-    from rich.table import Table
-
+def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Identities) -> FactTable:
     from ..sampler.schedules import label
 
-    table = Table(title="Plan", show_header=False, title_justify="left")
     turns = unit if sampler.cross == "homogeneous" else "rows"
     left_out = sampler.left_out
     shown = ", ".join(left_out[:8]) + (f" and {len(left_out) - 8:,} more" if len(left_out) > 8 else "")
-    for name, value in (
+    facts = [
         ("batches drawn", f"{found.batches:,} of {sampler.batch_size} rows"),
         ("batches of an epoch", f"{sampler.global_batches:,}"),
         ("ratio asked for", label(sampler.mono_ratio)),
@@ -114,22 +115,20 @@ def _summary(sampler: HybridBatchSampler, found: Simulation, unit: str, same: Id
         ("without pairs, left out", shown or "none"),
         ("seed", f"{sampler.seed}"),
         ("digest", found.digest),
-    ):
-        table.add_row(name, value)
-    return table
+    ]
+    return FactTable("Plan", facts)
 
 
-def _languages(found: Simulation) -> Table:
-    from rich.table import Table
-
+def _languages(found: Simulation) -> ValueTable:
     from ..corpus import language_name
 
     ledger = found.exposure
-    table = Table(title="Exposure: what is seen of each language", title_justify="left")
-    table.add_column("code")
-    table.add_column("language")
-    for label in ("query rows", "passage rows", "share", "queries seen", "passages seen", "passes"):
-        table.add_column(label, justify="right")
+    table = ValueTable(
+        "Exposure: what is seen of each language",
+        ["code", "language"],
+        ["query rows", "passage rows", "share", "queries seen", "passages seen", "passes"],
+        keys=1,
+    )
     passes = ledger.passes.diagonal()
     columns = (
         *(ledger.query_rows, ledger.passage_rows, ledger.query_groups, ledger.passage_groups),
@@ -137,15 +136,16 @@ def _languages(found: Simulation) -> Table:
     )
     for code, row in zip(ledger.languages, zip(*(one.tolist() for one in columns), strict=True), strict=True):
         asked, answered, asking, answering, queries, passages, passed, alone = row
-        table.add_row(
-            code,
-            language_name(code),
-            f"{asked:,}",
-            f"{answered:,}",
-            f"{(asked + answered) / (2 * found.rows):.1%}",
-            _part(asking, queries),
-            _part(answering, passages),
-            f"{passed:.2f}" if alone else "–",
+        table.add(
+            [code, language_name(code)],
+            [
+                f"{asked:,}",
+                f"{answered:,}",
+                f"{(asked + answered) / (2 * found.rows):.1%}",
+                _part(asking, queries),
+                _part(answering, passages),
+                f"{passed:.2f}" if alone else "–",
+            ],
         )
     return table
 
@@ -154,27 +154,17 @@ def _part(seen: int, all_there: int) -> str:
     return f"{seen / all_there:.1%}" if all_there else "–"
 
 
-def _strata(found: Simulation) -> Table:
-    from rich.table import Table
-
+def _strata(found: Simulation) -> ValueTable:
     ledger = found.exposure
     codes = ledger.languages
-    title = "Passes (query language by line)"
-    table = Table(title=title, title_justify="left", padding=(0, 0), collapse_padding=True)
-    table.add_column("")
-    for code in codes:
-        table.add_column(code, justify="right", no_wrap=True)
+    table = ValueTable("Passes (query language by line)", [""], list(codes))
     there = (ledger.available > 0).tolist()
     for code, row, has in zip(codes, ledger.passes.tolist(), there, strict=True):
-        table.add_row(code, *(f"{one:.2f}" if any_ else "–" for one, any_ in zip(row, has, strict=True)))
+        table.add([code], [f"{one:.2f}" if any_ else "–" for one, any_ in zip(row, has, strict=True)])
     return table
 
 
 def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
-    from json import dumps
-
-    from ..atomic import write_text
-
     plan = {
         "batch_size": sampler.batch_size,
         "batches_per_epoch": sampler.global_batches,
@@ -185,4 +175,4 @@ def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
         "seed": sampler.seed,
         "left_out": list(sampler.left_out),
     }
-    write_text(path, dumps({**plan, **found.to_mapping()}, indent=1, ensure_ascii=False) + "\n")
+    write_json(path, {**plan, **found.to_mapping()})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .console import console, progress_bars
+from .console import console, progress_bars, say
+from .tables import ValueTable
 
 if TYPE_CHECKING:
     from ..reporting import Headline
@@ -23,16 +24,13 @@ def report(folder: Path, /) -> None:
         task = bars.add_task("figures", total=None)
         path = report(folder, progress=lambda done, total: bars.update(task, completed=done, total=total))
     show_headline(headline(folder))
-    console.print(str(path), soft_wrap=True, highlight=False)
+    say(f"Report: {path}")
 
 
 def show_headline(table: Headline) -> None:
     """Print the final values, a line a ratio, a column a tier."""
-    from rich.table import Table
-
-    shown = Table(title=table.title, title_justify="left", header_style="bold")
-    for column in table.columns:
-        shown.add_column(column, justify="left" if column in ("learning rate", "ratio α") else "right")
+    labels = [name for name in table.columns if name in ("learning rate", "ratio α")]
+    shown = ValueTable(table.title, labels, table.columns[len(labels) :])
     for row in table.rows:
-        shown.add_row(*row)
+        shown.add(row[: len(labels)], row[len(labels) :])
     console.print(shown)

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ..config import SweepConfig
+from .tables import ValueTable
+from .targets import check_folder
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
 
 def sweep(
     *,
     config: Annotated[SweepConfig, Parameter(name="*")] = SweepConfig(),  # noqa: B008  frozen
     out: Path,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Train at several ratios and seeds under equal conditions, evaluating on the way.
 
@@ -29,11 +31,19 @@ def sweep(
     Args:
         config: The sweep.
         out: The sweep folder; hybrid-fast report reads it.
+        dry_run: Say what would be trained and what is finished; write nothing.
     """
+    check_folder(out)
+    if dry_run:
+        from .dry_run import show_sweep
+
+        show_sweep(config, out)
+        return
+
     from ..sweeping import results, summary, tier_labels
     from ..sweeping import sweep as run_sweep
     from ..sweeping.description import read_description
-    from .console import console, progress_bars
+    from .console import console, notice, progress_bars, say
 
     command = shlex.join(["hybrid-fast", *sys.argv[1:]])
     with progress_bars() as bars:
@@ -43,42 +53,32 @@ def sweep(
             out,
             command=command,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
-            notice=lambda line: bars.console.print(line, highlight=False, markup=False),
+            notice=notice,
         )
     table = summary(results(out, finished_only=True))
     table["tier"] = table["tier"].replace(tier_labels(read_description(out)))
     for measure in dict.fromkeys(table["measure"]):
         rows = table[table["measure"] == measure]
-        seeds = rows["seeds"].max()
-        console.print(f"\nFinal {measure} against the ratio of monolingual batches, mean of {seeds} seeds")
-        console.print(_table(rows))
-    console.print(f"hybrid-fast report {out} writes the report.", soft_wrap=True, markup=False)
+        seeds = int(rows["seeds"].max())
+        of = f"mean of {seeds} seed{'s' * (seeds > 1)}"
+        title = f"Final {measure} against the ratio of monolingual batches, {of}"
+        console.print(_table(title, rows))
+    say(f"\nhybrid-fast report {shlex.quote(str(out))} writes the report.")
 
 
-def _table(rows: pd.DataFrame) -> Table:
+def _table(title: str, rows: pd.DataFrame) -> ValueTable:
     """Return one measure after the last step: places as rows, ratios as columns, mean over seeds."""
-    from rich.box import SIMPLE
-    from rich.table import Table
-
     ratios = sorted(set(rows["mono_ratio"]))
-    table = Table(box=SIMPLE, pad_edge=False)
     place = ["evaluation", "setting", "tier", "learning_rate"]
     if rows["learning_rate"].nunique() == 1:
         place.remove("learning_rate")
-    for name in place:
-        table.add_column(name.replace("_", " "), no_wrap=True)
-    for ratio in ratios:
-        table.add_column(f"{ratio:g}", justify="right", no_wrap=True)
+    table = ValueTable(title, [name.replace("_", " ") for name in place], [f"{ratio:g}" for ratio in ratios])
     for key, group in rows.groupby(place, sort=False):
         values = dict(zip(group["mono_ratio"], group["value"], strict=True))
         best = max(values.values())
-        cells = [
-            ""
-            if ratio not in values
-            else f"[bold]{values[ratio]:.4f}[/]"
-            if values[ratio] == best
-            else f"{values[ratio]:.4f}"
-            for ratio in ratios
-        ]
-        table.add_row(*(f"{part:g}" if isinstance(part, float) else str(part) for part in key), *cells)
+        table.add(
+            [f"{part:g}" if isinstance(part, float) else str(part) for part in key],
+            [f"{values[ratio]:.4f}" if ratio in values else "" for ratio in ratios],
+            best=[at for at, ratio in enumerate(ratios) if values.get(ratio) == best],
+        )
     return table

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from ..config import TrainConfig
-from .console import console, progress_bars
+from .console import console, progress_bars, say
+from .tables import ValueTable
+from .targets import check_folder
 
 DEFAULTS = TrainConfig()
 
@@ -18,6 +19,7 @@ def train(
     *,
     config: Annotated[TrainConfig, Parameter(name="*")] = DEFAULTS,
     out: Path | None = None,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Fine-tune an encoder on ratio-controlled batches.
 
@@ -31,14 +33,22 @@ def train(
     Args:
         config: The run; every field is an option.
         out: Run folder; default: runs/ and the digest of the configuration.
+        dry_run: Say what would be trained and what is finished; write nothing.
     """
     import os
 
     from ..config import digest
+
+    folder = Path("runs") / digest(config) if out is None else out
+    check_folder(folder)
+    if dry_run:
+        from .dry_run import show_run
+
+        show_run(config, folder)
+        return
     from ..evaluation.callback import make_callback
     from ..training import train as run
 
-    folder = Path("runs") / digest(config) if out is None else out
     first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
     with progress_bars(shown=first) as bars:
         training = bars.add_task("Training", total=config.steps)
@@ -76,12 +86,13 @@ def _show(folder: Path) -> None:
             measures.setdefault(row["measure"], []).append(row["value"])
     if values:
         names = list(dict.fromkeys(name for measures in values.values() for name in measures))
-        table = Table("evaluation", "setting", *names, title="Macro means after the last step")
+        headers = [name.replace("_", " ") for name in names]
+        table = ValueTable("Macro means after the last step", ["evaluation", "setting"], headers)
         for (evaluation, setting), measures in values.items():
             cells = [
                 f"{sum(measures[name]) / len(measures[name]):.3f}" if name in measures else ""
                 for name in names
             ]
-            table.add_row(evaluation, setting, *cells)
+            table.add([evaluation, setting], cells)
         console.print(table)
-    console.print(f"Run folder: {folder}")
+    say(f"Run folder: {folder}")

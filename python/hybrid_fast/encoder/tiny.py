@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..fields import above, at_least, between, check_fields, seed_range
 from ..progress import Progress
 from .quiet import quiet
 
@@ -70,12 +71,24 @@ class TinyEncoderConfig:
     """Seeds the weights and the warm-up."""
 
     def __post_init__(self) -> None:
+        check_fields(
+            self,
+            vocabulary=at_least(len(_SPECIAL) + 1),
+            hidden=at_least(1),
+            layers=at_least(1),
+            heads=at_least(1),
+            feed_forward=at_least(1),
+            max_length=at_least(1),
+            steps=at_least(0),
+            batch_size=at_least(1),
+            learning_rate=above(0),
+            masked=between(0, 1),
+            dropped=between(0, 1),
+            temperature=above(0),
+            seed=seed_range,
+        )
         if self.hidden % self.heads:
             raise ConfigError(f"hidden is {self.hidden}, expected a multiple of heads ({self.heads})")
-        if self.steps < 0:
-            raise ConfigError(f"steps is {self.steps}, expected 0 or more")
-        if self.vocabulary <= len(_SPECIAL):
-            raise ConfigError(f"vocabulary is {self.vocabulary}, expected more than {len(_SPECIAL)}")
 
 
 def tiny_encoder(

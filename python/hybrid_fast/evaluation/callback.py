@@ -13,8 +13,9 @@ from .._core import __version__
 from ..atomic import replacing
 from ..config import EvaluationConfig, TrainConfig, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, sample_groups
+from ..fields import joined
 from ..progress import Progress
-from .embeddings import evaluate_embeddings
+from .embeddings import check_names, evaluate_embeddings
 from .encoding import Counted, Encoding, encode, evaluating
 from .evaluation import Evaluation
 from .initial import remembered, require_equal_weights, weights_fingerprint
@@ -56,8 +57,24 @@ class EvaluationSet:
         return cls(config=config, full=full, sample=sample, fingerprints={"full": whole, "sample": part})
 
 
+def check_evaluations(config: TrainConfig, place: str = "") -> None:
+    """Refuse settings and measures of a run that do not exist; ``place`` is the way to its configuration.
+
+    Raises:
+        InvalidArgument: an unknown name.
+    """
+    for position, item in enumerate(config.evaluations):
+        check_names(item.settings, item.measures, joined(place, f"evaluations[{position}]"))
+
+
 def load_evaluations(config: TrainConfig) -> dict[str, EvaluationSet]:
-    """Read the evaluation sets of a run, by name; a source named twice is read once."""
+    """Read the evaluation sets of a run, by name; a source named twice is read once.
+
+    Raises:
+        InvalidArgument: a measure that does not exist, noticed before anything is read.
+        CorpusError: a set cannot be read.
+    """
+    check_evaluations(config)
     read: dict[str, Corpus] = {}
     sets = {}
     for item in config.evaluations:

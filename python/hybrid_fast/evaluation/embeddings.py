@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..config import DEFAULT_MEASURES, Setting
 from ..corpus import Corpus
 from ..errors import InvalidArgument, InvalidShape
+from ..fields import joined, nearest, quoted
 from ..measures import measure
 from ..progress import Progress
 from ..ranking import Ranks
@@ -106,14 +107,34 @@ def evaluate_embeddings(
     return tabulate(found, golds, corpus, settings=settings, measures=measures, name=name)
 
 
-def check_names(settings: Sequence[Setting], measures: Sequence[str]) -> None:
-    """Refuse settings and measures that do not exist, before any work is done."""
+def check_names(settings: Sequence[Setting], measures: Sequence[str], place: str = "") -> None:
+    """Refuse settings and measures that do not exist, and none at all, before any work is done.
+
+    Args:
+        settings: names of settings.
+        measures: names of measures.
+        place: the way to both in a configuration, for the message.
+
+    Raises:
+        InvalidArgument: an unknown name, or an empty list.
+    """
     known = get_args(Setting)
-    unknown = [setting for setting in settings if setting not in known]
-    if unknown or not settings:
-        raise InvalidArgument(f"settings are {list(settings)}, expected some of {', '.join(known)}")
+    for field, given in (("settings", settings), ("measures", measures)):
+        where = joined(place, field)
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InvalidArgument(f"{where} is {quoted(given)}, expected a list of names")
+        if len(list(given)) == 0:
+            raise InvalidArgument(f"{where} is empty, expected at least one")
+    for position, setting in enumerate(settings):
+        if setting not in known:
+            where = f"{joined(place, 'settings')}[{position}]"
+            close = nearest(setting, known) if isinstance(setting, str) else ""
+            raise InvalidArgument(f"{where} is {quoted(setting)}, expected one of {', '.join(known)}{close}")
     nothing = np.zeros(0, dtype=np.int64)
-    measure(Ranks(np.zeros(1, dtype=np.int64), nothing), _without_rank_distance(measures))
+    try:
+        measure(Ranks(np.zeros(1, dtype=np.int64), nothing), _without_rank_distance(measures))
+    except (InvalidArgument, TypeError) as error:
+        raise InvalidArgument(f"{joined(place, 'measures')}: {error}") from None
 
 
 def search_once(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import count_of, thread_count
 from ..config import DEFAULT_MEASURES, EncoderConfig, Setting
 from ..corpus import Corpus
 from ..errors import CorpusError, InvalidArgument
+from ..fields import quoted
 from ..progress import Progress
 from .embeddings import Golds, check_names, evaluate_embeddings, tabulate
 from .encoding import Counted, Encoder, Encoding, Precision, encode, evaluating, open_model, pick
@@ -67,13 +69,24 @@ def evaluate(
     Raises:
         CorpusError: no queries, no passages or no golds.
         ModelError: the model cannot be loaded.
-        InvalidArgument: an unknown setting or measure.
+        InvalidArgument: an unknown setting or measure, none at all, or a number out of range.
+        TypeError: a number that is not whole.
         InvalidShape: the encoder returned another number of rows than it was given texts.
         NotANumber: a score is NaN (query and passage named).
     """
     check_names(settings, measures)
-    if chunk_size < 1:
-        raise InvalidArgument(f"chunk_size is {chunk_size}, expected 1 or more")
+    check_numbers(
+        batch_size=batch_size,
+        max_query_length=max_query_length,
+        max_passage_length=max_passage_length,
+        top_k=top_k,
+        chunk_size=chunk_size,
+        threads=threads,
+    )
+    if precision not in get_args(Precision):
+        raise InvalidArgument(
+            f"precision is {quoted(precision)}, expected one of {', '.join(get_args(Precision))}"
+        )
     golds = _checked_golds(corpus)
     if isinstance(model, EncoderConfig):
         max_query_length = max_query_length or model.max_query_length
@@ -115,6 +128,19 @@ def evaluate(
             threads=threads,
         )
     return tabulate(found, golds, corpus, settings=settings, measures=measures, name=name)
+
+
+def check_numbers(*, threads: int | None = None, **numbers: int | None) -> None:
+    """Refuse counts below 1, before any work; those of a model's own choice may be None.
+
+    Raises:
+        InvalidArgument: a number out of range.
+        TypeError: one that is not whole.
+    """
+    thread_count(threads)
+    for name, value in numbers.items():
+        if value is not None or name not in ("max_query_length", "max_passage_length"):
+            count_of(value, name, 1)
 
 
 def _checked_golds(corpus: Corpus) -> Golds:

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from ..config import SamplerConfig
 from ..corpus import Corpus, HardNegatives, Identities, corpus_identities, read_negatives
+from ..errors import InvalidArgument
+from ..fields import joined
 from ..pairs import PairIndex
+from .schedules import parse_mono_ratio
+from .weights import parse_weights
+
+
+def check_texts(config: SamplerConfig, place: str = "sampler") -> None:
+    """Refuse a schedule or language weights whose text means nothing, before anything is read.
+
+    Raises:
+        InvalidArgument: the text is no such form; ``place`` is the way to it.
+    """
+    try:
+        if isinstance(config.mono_ratio, str):
+            parse_mono_ratio(config.mono_ratio)
+        if isinstance(config.language_weights, str):
+            parse_weights(config.language_weights)
+    except (InvalidArgument, TypeError, OverflowError) as error:
+        raise InvalidArgument(joined(place, str(error))) from None
 
 
 def index_and_negatives(

@@ -15,10 +15,10 @@ from typing import IO, Any
 from ..config import SweepConfig, digest, from_mapping, load
 from ..corpus import Corpus, load_source, training_corpus
 from ..errors import ConfigError, RunError
-from ..evaluation.callback import EvaluationSet, load_evaluations
-from ..evaluation.embeddings import check_names
+from ..evaluation.callback import EvaluationSet, check_evaluations, load_evaluations
 from ..evaluation.initial import check_weights, require_equal_weights, weights_fingerprint
 from ..progress import Progress
+from ..sampler.configured import check_texts
 from ..training.checkpoint import latest_step
 from .description import LOCK, check_place, describe_sweep, settled, write_description
 from .runs import INITIAL, RUNS, Run, is_finished, runs_of
@@ -71,16 +71,13 @@ def sweep(
     given, config = config, _resolved(config)
     if not config.train.sources:
         raise ConfigError("train.sources is empty: a sweep needs at least one training source")
-    names = [item.name for item in config.train.evaluations]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"train.evaluations: two sets have one name among {', '.join(names)}")
+    check_texts(config.train.sampler, "train.sampler")
+    check_evaluations(config.train, "train")
     folder = Path(out) if out is not None else Path("runs") / digest(config)
     said = notice or _silent
     # Whatever can be refused is refused before the folder is touched.
     check_place(folder)
     _check_free(folder)
-    for item in config.train.evaluations:
-        check_names(item.settings, item.measures)
     sources = [load_source(source) for source in config.train.sources]
     corpus = training_corpus(sources, hold_out=config.train.hold_out)
     evaluations = load_evaluations(config.train)

@@ -16,7 +16,7 @@ from ..corpus import Corpus
 from ..encoder import load_encoder
 from ..errors import ConfigError, RunError
 from ..sampler import HybridBatchSampler
-from ..sampler.configured import index_and_negatives
+from ..sampler.configured import check_texts, index_and_negatives
 from .certificate import draw
 from .steering import check_controller
 
@@ -27,6 +27,7 @@ def check_configuration(config: TrainConfig, *, measured: bool) -> None:
     Raises:
         ConfigError: a controller that nothing feeds, or a loss that has no negatives.
     """
+    check_texts(config.sampler)
     check_controller(config)
     if config.sampler.controller is not None and not measured:
         raise ConfigError("sampler.controller needs evaluations, but train() was given no evaluate function")
