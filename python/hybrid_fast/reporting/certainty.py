@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..statistics import bootstrap, paired_difference
 from .folder import Run, SweepFolder
 from .summaries import PLACE, Summaries, at
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 REPLICATES = 2000
 _KEYS = ["evaluation", "setting", "tier", "measure"]
+_LABELS = ["evaluation", "setting", "query_language", "passage_language", "query_id", "measure"]
 Place = tuple[str, str, str]
 RunKey = tuple[float, float, int]
 """(learning rate, ratio, seed)."""
@@ -29,31 +34,56 @@ def query_values(sweep: SweepFolder, summaries: Summaries, measures: list[str]) 
     """
     tier_of = {code: name for name, codes in sweep.tiers.items() for code in codes}
     full = [name for name, scope in summaries.final_scope.items() if scope == "full"]
-    values: Values = {}
+    # Runs of a sweep are judged on the same questions: what those are is worked out once for all of them.
+    alike: list[tuple[pa.Table, dict[RunKey, NDArray[np.float64]]]] = []
     for run in sweep.runs:
         table = _read_queries(run, measures)
         if table is None:
             continue
-        table = table[table["evaluation"].isin(full)]
-        table = table.assign(tier=table["query_language"].map(lambda code: tier_of.get(code, "other")))
-        for key, rows in table.groupby(_KEYS, sort=False):
-            values.setdefault(key, {})[run.learning_rate, run.mono_ratio, run.seed] = _by_question(rows)
+        labels = table.drop_columns(["value"])
+        group = next((group for known, group in alike if known.equals(labels)), None)
+        if group is None:
+            group = {}
+            alike.append((labels, group))
+        value = table["value"].to_numpy().astype(np.float64)
+        group[run.learning_rate, run.mono_ratio, run.seed] = value
+    values: Values = {}
+    for labels, group in alike:
+        rows = _with_questions(labels.to_pandas())
+        rows = rows.assign(tier=rows["query_language"].map(lambda code: tier_of.get(code, "other")))
+        matrix = np.column_stack(list(group.values()))
+        for key, part in rows[rows["evaluation"].isin(full)].groupby(_KEYS, sort=False):
+            means = _by_question(
+                part, pd.DataFrame(matrix[part.index], index=part.index, columns=list(group))
+            )
+            found = values.setdefault(key, {})
+            for name, column in zip(group, means.to_numpy().T, strict=True):
+                found[name] = pd.Series(column, index=means.index)
     return values
 
 
-def _read_queries(run: Run, measures: list[str]) -> pd.DataFrame | None:
+def _read_queries(run: Run, measures: list[str]) -> pa.Table | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     path = run.folder / "per_query.parquet"
     if not path.is_file():
         return None
-    table = pd.read_parquet(path, filters=[("measure", "in", measures)])
-    names = ["evaluation", "setting", "query_language", "passage_language", "measure"]
-    table = table.astype(dict.fromkeys(names, object) | {"value": "float64"})
-    pairs = table[["query_id", "query_language"]].drop_duplicates()
+    table = pq.read_table(path, columns=[*_LABELS, "value"], filters=[("measure", "in", measures)])
+    # Plain strings, whatever dictionaries a file has them in.
+    return table.cast(
+        pa.schema([*((name, pa.string()) for name in _LABELS), ("value", table.schema.field("value").type)])
+    ).combine_chunks()
+
+
+def _with_questions(labels: pd.DataFrame) -> pd.DataFrame:
+    pairs = labels[["query_id", "query_language"]].drop_duplicates()
     asked = [
         question(str(name), code)
         for name, code in zip(pairs["query_id"], pairs["query_language"], strict=True)
     ]
-    return table.merge(pairs.assign(question=asked), on=["query_id", "query_language"])
+    merged = labels.merge(pairs.assign(question=asked), on=["query_id", "query_language"], how="left")
+    return merged.astype(dict.fromkeys(merged.columns, object))
 
 
 def question(query_id: str, language: str) -> str:
@@ -66,17 +96,22 @@ def question(query_id: str, language: str) -> str:
     return re.sub(rf"^{code}[/:.]|[/:.]{code}$", "", query_id) or query_id
 
 
-def _by_question(rows: pd.DataFrame) -> pd.Series:
-    """Fold the cells (query language, passage language) into as few strata as keep the macro mean."""
+def _by_question(rows: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Fold the cells (query language, passage language) into as few strata as keep the macro mean.
+
+    Args:
+        rows: labels of the values, with ``question``.
+        values: a column for each run, aligned with ``rows``.
+    """
     cells = rows.groupby(["query_language", "passage_language"])["question"].agg(frozenset)
     sets = cells.groupby(level=0).agg(["nunique", "size", "first"])
     if (sets["nunique"] == 1).all() and sets["size"].nunique() == 1:
         if sets["first"].nunique() == 1:
-            folded = rows.groupby("question")["value"].mean()
+            folded = values.groupby(rows["question"]).mean()
             return pd.concat({"": folded})
-        return rows.groupby(["query_language", "question"])["value"].mean()
+        return values.groupby([rows["query_language"], rows["question"]]).mean()
     stratum = rows["query_language"] + " → " + rows["passage_language"]
-    return rows.groupby([stratum, rows["question"]])["value"].mean()
+    return values.groupby([stratum, rows["question"]]).mean()
 
 
 def intervals(summaries: Summaries, values: Values) -> pd.DataFrame:
@@ -181,6 +216,9 @@ def _compare(
 
 
 def _aligned(per_run: list[pd.Series]) -> pd.DataFrame:
+    first = per_run[0].index
+    if all(series.index is first for series in per_run):
+        return pd.DataFrame(np.column_stack([series.to_numpy() for series in per_run]), index=first)
     return pd.concat(per_run, axis=1, join="inner")
 
 

@@ -138,7 +138,8 @@ def read_metrics(sweep: SweepFolder) -> pd.DataFrame:
     """
     table = results(sweep.folder, finished_only=True)
     table = table[table["run"].isin([run.name for run in sweep.runs]) & (table["query_language"] != "*")]
-    lacking = [run.folder for run in sweep.runs if run.name not in set(table["run"])]
+    present = set(table["run"].unique())
+    lacking = [run.folder for run in sweep.runs if run.name not in present]
     if lacking:
         raise RunError(f"{lacking[0] / 'metrics.jsonl'} is empty")
     return table.assign(tier=table["tier"].replace(tier_labels(sweep.sweep))).reset_index(drop=True)

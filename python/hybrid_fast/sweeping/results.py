@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import RunError
 from .description import read_description
@@ -18,6 +21,8 @@ COLUMNS = (
     "run", "mono_ratio", "seed", "learning_rate", "finished", "step", "pairs", "seconds", "evaluation",
     "scope", "setting", "query_language", "passage_language", "tier", "measure", "value", "queries",
 )  # fmt: skip
+WORDS = ("run", "evaluation", "scope", "setting", "query_language", "passage_language", "tier", "measure")
+"""The columns that hold words."""
 
 
 def results(folder: Path | str, *, finished_only: bool = False) -> pd.DataFrame:
@@ -36,12 +41,10 @@ def results(folder: Path | str, *, finished_only: bool = False) -> pd.DataFrame:
     Raises:
         RunError: the folder is not one of a sweep, or a line of a finished run is damaged.
     """
-    import pandas as pd
-
     folder = Path(folder)
     description = read_description(folder)
     tier_of = {code: name for name, codes in description["tiers"].items() for code in codes}
-    rows: list[dict[str, Any]] = []
+    columns = _Columns()
     for place in sorted((folder / RUNS).glob("*")):
         if not (place / "config.json").is_file():
             continue
@@ -56,11 +59,54 @@ def results(folder: Path | str, *, finished_only: bool = False) -> pd.DataFrame:
             "learning_rate": float(config["learning_rate"]),
             "finished": done,
         }
-        rows += [
-            {**own, **row, "tier": tier_of.get(row["query_language"], "other")}
-            for row in _lines(place / "metrics.jsonl", done=done)
-        ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        columns.add(own, _lines(place / "metrics.jsonl", done=done), tier_of)
+    return columns.table()
+
+
+class _Columns:
+    """The columns of :func:`results`, filled run by run: rows as dicts would take ten times the memory."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, list[pd.Series]] = {name: [] for name in COLUMNS if name not in WORDS}
+        self._codes: dict[str, list[NDArray[np.int32]]] = {name: [] for name in WORDS}
+        self._words: dict[str, dict[str, int]] = {name: {} for name in WORDS}
+
+    def add(
+        self, own: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], tier_of: Mapping[str, str]
+    ) -> None:
+        """Add the rows of one run, whose own values are the same in each."""
+        import pandas as pd
+
+        for name in COLUMNS:
+            values: list[Any]
+            if name in own:
+                values = [own[name]] * len(rows)
+            elif name == "tier":
+                values = [tier_of.get(row["query_language"], "other") for row in rows]
+            else:
+                values = [row.get(name) for row in rows]
+            if name in WORDS:
+                words = self._words[name]
+                codes = [words.setdefault(value, len(words)) for value in values]
+                self._codes[name].append(np.array(codes, dtype=np.int32))
+            elif rows:
+                self._numbers[name].append(pd.Series(values))
+
+    def table(self) -> pd.DataFrame:
+        """Return the table."""
+        import pandas as pd
+
+        found = {}
+        for name in COLUMNS:
+            if name in WORDS:
+                words = pd.Series(list(self._words[name]))
+                codes = np.concatenate([np.zeros(0, dtype=np.int32), *self._codes[name]])
+                found[name] = words.take(codes).reset_index(drop=True)
+            elif parts := self._numbers[name]:
+                found[name] = pd.concat(parts, ignore_index=True)
+            else:
+                found[name] = pd.Series([], dtype=object)
+        return pd.DataFrame(found)
 
 
 def summary(table: pd.DataFrame, measures: Sequence[str] = ("RR@10", "AP")) -> pd.DataFrame:
@@ -88,13 +134,28 @@ def _lines(path: Path, *, done: bool) -> list[dict[str, Any]]:
         if done:
             raise RunError(f"{path} is missing")
         return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    try:
+        rows = json.loads(f"[{','.join(lines)}]")  # twice as fast as one after the other
+    except ValueError:
+        rows = []
+    if len(rows) == len(lines) and all(map(_is_row, rows)):
+        return list(rows)
     rows = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                if done:
-                    raise RunError(f"{path}, line {number}, is damaged: {error}") from None
-                break  # the line that a running or interrupted run is just writing
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            if not _is_row(row):
+                raise ValueError("it is no row of measures")
+            rows.append(row)
+        except ValueError as error:
+            if done:
+                raise RunError(f"{path}, line {number}, is damaged: {error}") from None
+            break  # the line that a running or interrupted run is just writing
     return rows
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("query_language"), str)
