@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Measure an encoder exactly in the monolingual, cross-lingual and multilingual settings.
 
-    Prints macro means and tables per language; with --out also writes every value.
+    Prints how texts were encoded, macro means and tables per language; with --out also writes every value.
 
     Args:
         source: The evaluation set.
@@ -45,7 +45,8 @@ def evaluate(
         threads: CPU threads; default: all.
         top_k: Length of the lists kept for the run file and for the language share.
         run: Also write run.trec and qrels.trec of the multilingual pool.
-        out: Folder for table.csv, macro.csv, skipped.csv, bias.csv (CSV and Parquet); default: none.
+        out: Folder for table.csv, macro.csv, skipped.csv, bias.csv (CSV and Parquet) and encoder.json;
+            default: none.
     """
     from ..atomic import replacing
     from ..bias import language_bias
@@ -67,6 +68,11 @@ def evaluate(
             top_k=top_k,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
+    if found.encoder is not None:
+        from ..encoder import in_words
+
+        for line in in_words(found.encoder):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     for title, table in (_macro_table(found), *_language_tables(found)):
         console.print(f"\n{title}", highlight=False)
         console.print(table)

@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
+from .folder import check_folder
 from .load import without_pooler
 from .quiet import quiet
 
@@ -45,7 +46,8 @@ def save_encoder(model: SentenceTransformer, folder: Path, *, card: str | None =
 
 def _leave_out_pooler(folder: Path) -> None:
     """Note beside the weights that they come without a pooler, or opening would make a random one."""
-    path = folder / "sentence_bert_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    settings["model_kwargs"] = settings.get("model_kwargs", {}) | without_pooler(str(folder))
-    path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    for place in check_folder(folder).transformers:
+        path = folder / place / "sentence_bert_config.json"
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings["model_kwargs"] = settings.get("model_kwargs", {}) | without_pooler(str(folder / place))
+        path.write_text(json.dumps(settings, indent=2), encoding="utf-8")

@@ -15,7 +15,7 @@ from ..config import EvaluationConfig, TrainConfig, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, sample_groups
 from ..progress import Progress
 from .embeddings import evaluate_embeddings
-from .encoding import Counted, Encoding, encode, evaluating
+from .encoding import Counted, Encoding, description_of, encode, evaluating
 from .evaluation import Evaluation
 from .initial import remembered, require_equal_weights, weights_fingerprint
 
@@ -147,6 +147,7 @@ class EvaluationCallback:
             "version": __version__,
             "weights": weights,
             "encoder": to_mapping(self.config.encoder),
+            "description": description_of(model, self.encoding),
             "precision": self.config.precision,
             "evaluations": [[item.fingerprints, to_mapping(item.config)] for item in self.sets],
         }

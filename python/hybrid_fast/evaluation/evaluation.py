@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import replacing
+from ..atomic import replacing, write_text
 from ..config import Setting
 from ..corpus import Corpus
 from . import trec
@@ -63,6 +64,8 @@ class Evaluation:
         golds: int64 passage rows of the golds.
         ranks: int64 rank of each gold among all passages.
         pool_ranks: int64 rank of each gold among the passages of its own language.
+        encoder: prompts, lengths, pooling, normalisation and similarity that were used, in plain values
+            (:func:`hybrid_fast.encoder.describe`); None for embeddings and encoders of other kinds.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Evaluation:
     golds: NDArray[np.int64]
     ranks: NDArray[np.int64]
     pool_ranks: NDArray[np.int64]
+    encoder: Mapping[str, Any] | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the table as plain dicts: the rows of ``metrics.jsonl`` without step and scope."""
@@ -167,6 +171,8 @@ class Evaluation:
     def write(self, folder: Path | str, *, run: bool = False) -> Path:
         """Write table, macro means, left-out queries (CSV) and per-query values (Parquet) into ``folder``.
 
+        With :attr:`encoder` known, ``encoder.json`` says how texts were encoded.
+
         Args:
             folder: made if missing; files in it with the same names are replaced.
             run: also write ``run.trec`` and ``qrels.trec`` of the multilingual pool.
@@ -182,6 +188,8 @@ class Evaluation:
             self.table.to_parquet(path, index=False)
         with replacing(folder / "per_query.parquet") as path:
             self.per_query.to_parquet(path, index=False)
+        if self.encoder is not None:
+            write_text(folder / "encoder.json", json.dumps(self.encoder, indent=2, ensure_ascii=False) + "\n")
         if run:
             with replacing(folder / "run.trec") as path:
                 trec.write_run(path, self.corpus, self.ids, self.scores)

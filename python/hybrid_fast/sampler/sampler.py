@@ -206,8 +206,8 @@ class HybridBatchSampler:
                 )
             if self.global_batch_size % self.world_size:
                 raise InvalidArgument(
-                    f"batch_size is {self.global_batch_size}, which {self.world_size} ranks cannot share equally; "
-                    "take a multiple of world_size"
+                    f"batch_size is {self.global_batch_size}, which {self.world_size} ranks cannot share "
+                    "equally; take a multiple of world_size"
                 )
             return 1
         window = self.world_size if given is None else whole("guard_window", given, 1, 2**32)
@@ -287,10 +287,10 @@ class HybridBatchSampler:
         """
         if self.world_size > 1:
             raise InvalidArgument(
-                f"the sampler holds rank {self.rank}'s own part (world_size={self.world_size}), and accelerate "
-                "would deal it to the ranks once more, so that none of them sees one global batch; give the "
-                "DataLoader RankSlices(sampler, accelerator.num_processes) of a sampler with world_size=1, or "
-                "leave it out of accelerator.prepare"
+                f"the sampler holds rank {self.rank}'s own part (world_size={self.world_size}), and "
+                "accelerate would deal it to the ranks once more, so that none of them sees one global "
+                "batch; give the DataLoader RankSlices(sampler, accelerator.num_processes) of a sampler "
+                "with world_size=1, or leave it out of accelerator.prepare"
             )
         return True
 

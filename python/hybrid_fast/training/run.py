@@ -15,7 +15,7 @@ from sentence_transformers import SentenceTransformer
 from ..atomic import write_text
 from ..config import TrainConfig, digest, from_mapping, load, to_mapping
 from ..corpus import load_source, load_sources
-from ..encoder import load_encoder, quiet, save_encoder
+from ..encoder import describe, load_encoder, quiet, save_encoder
 from ..errors import ConfigError, RunError
 from ..progress import Progress
 from ..sampler import HybridBatchSampler
@@ -48,7 +48,8 @@ def train(
     """Fine-tune an encoder on ratio-controlled batches and return the run folder.
 
     The folder holds ``config.json``, ``environment.json``, ``plan.json`` (the certificate of the
-    batches, written before training), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
+    batches, written before training), ``encoder.json`` (the prompts, lengths, pooling and normalisation
+    that were used, whoever set them), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
     seconds spent on its batch, ``sampling`` the sampler's own), ``metrics.jsonl`` (what ``evaluate``
     returned), ``model/`` and, written last, ``done.json``. With ``sampler.controller`` it also holds
     ``controller.jsonl``, and ``plan.json`` is written again afterwards. A finished folder is
@@ -105,6 +106,7 @@ def train(
             write_text(folder / "config.json", _json(to_mapping(config)))
             write_text(folder / "environment.json", _json(environment(config.threads)))
             write_text(folder / "plan.json", _json(plan))
+            write_text(folder / "encoder.json", _json(describe(model)))
         sampler = HybridBatchSampler.from_config(
             index, config.sampler, rank=processes.rank, world_size=processes.count, **options
         )
@@ -116,7 +118,7 @@ def train(
                 plan = certificate(sampler.state_dict())
                 write_text(folder / "plan.json", _json(plan))
             if save_model:
-                save_encoder(model, folder / "model", card=model_card(config, plan))
+                save_encoder(model, folder / "model", card=model_card(config, plan, describe(model)))
     if processes.first:
         write_text(folder / "done.json", _json(run.summary()))
         shutil.rmtree(run.checkpoints, ignore_errors=True)
