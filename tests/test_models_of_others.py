@@ -458,7 +458,7 @@ def test_training_such_a_model(folders, kind, tmp_path):
     assert trained.prompts == start.prompts
     assert [type(module) for module in trained] == [type(module) for module in start]
     assert np.abs(trained.encode_query(TEXTS) - start.encode_query(TEXTS)).max() > 1e-4
-    assert json.loads((folder / "encoder.json").read_text()) == describe(start)
+    assert json.loads((folder / "environment.json").read_text())["encoder"] == describe(start)
     assert_same(load_encoder(EncoderConfig(model=str(folder / "model")), device="cpu"), trained)
     card = (folder / "model" / "README.md").read_text()
     assert "adds 'ask for: '" in card

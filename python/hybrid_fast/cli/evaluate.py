@@ -52,8 +52,10 @@ def evaluate(
     from ..bias import language_bias
     from ..corpus import load_source
     from ..evaluation import evaluate as measure_model
+    from ..extras import require
     from .console import console, progress_bars
 
+    require("hybrid-fast evaluate", "torch", "sentence_transformers", "pandas", "pyarrow")
     corpus = load_source(source)
     with progress_bars() as bars:
         task = bars.add_task(f"Encoding {corpus.name}", total=len(corpus.queries) + len(corpus.passages))

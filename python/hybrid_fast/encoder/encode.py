@@ -197,7 +197,7 @@ def _by_its_own(
     yield np.arange(len(block)), np.asarray(found, dtype=np.float32)
 
 
-def _strings(texts: Sequence[str], start: int, stop: int) -> list[str]:
+def _strings(texts: Sequence[Any], start: int, stop: int) -> list[str]:
     block = [texts[row] for row in range(start, stop)]
     for row, text in enumerate(block, start):
         if not isinstance(text, str):

@@ -13,6 +13,7 @@ from .._core import __version__
 from ..atomic import replacing
 from ..config import EvaluationConfig, TrainConfig, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, sample_groups
+from ..extras import require
 from ..progress import Progress
 from .embeddings import evaluate_embeddings
 from .encoding import Counted, Encoding, description_of, encode, evaluating
@@ -114,6 +115,9 @@ class EvaluationCallback:
         threads: int | None,
         progress: Progress | None,
     ) -> None:
+        if folder is not None and any(item.full_at_end for item in config.evaluations):
+            # Now, not after the last step.
+            require("an evaluation of every query", "pandas", "pyarrow")
         self.config = config
         self.folder = folder
         self.cache = cache

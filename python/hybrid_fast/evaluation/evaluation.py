@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..atomic import replacing, write_text
 from ..config import Setting
 from ..corpus import Corpus
+from ..extras import needed, require
 from . import trec
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ class Evaluation:
     @property
     def table(self) -> pd.DataFrame:
         """Long table of means, a row a cell and measure: the columns of :meth:`rows`."""
-        import pandas as pd
+        with needed("a table"):
+            import pandas as pd
 
         columns = [
             "evaluation",
@@ -118,7 +120,8 @@ class Evaluation:
     @property
     def per_query(self) -> pd.DataFrame:
         """One row a (query, pool, measure); labels are categories, value is float32."""
-        import pandas as pd
+        with needed("a table"):
+            import pandas as pd
 
         names = [(cell, measure) for cell in self.cells for measure in cell.values]
         kept = [~np.isnan(cell.values[measure]) for cell, measure in names]
@@ -159,7 +162,8 @@ class Evaluation:
     @property
     def skipped(self) -> pd.DataFrame:
         """Queries left out of a pool that holds none of their golds: setting, languages, queries."""
-        import pandas as pd
+        with needed("a table"):
+            import pandas as pd
 
         found = [
             (cell.setting, cell.query_language, cell.passage_language, cell.skipped)
@@ -179,7 +183,9 @@ class Evaluation:
 
         Raises:
             OSError: the folder cannot be written.
+            ImportError: pandas or pyarrow is not installed.
         """
+        require("writing an evaluation", "pandas", "pyarrow")
         folder = Path(folder)
         for name, table in (("table", self.table), ("macro", self.macro()), ("skipped", self.skipped)):
             with replacing(folder / f"{name}.csv") as path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RunError
+from ..extras import needed
 from .description import read_description
 from .runs import RUNS, is_finished
 
@@ -36,7 +37,8 @@ def results(folder: Path | str, *, finished_only: bool = False) -> pd.DataFrame:
     Raises:
         RunError: the folder is not one of a sweep, or a line of a finished run is damaged.
     """
-    import pandas as pd
+    with needed("a table"):
+        import pandas as pd
 
     folder = Path(folder)
     description = read_description(folder)

@@ -14,6 +14,7 @@ from typing import Any
 from ..config import SweepConfig, digest, from_mapping, load
 from ..errors import ConfigError, RunError
 from ..evaluation.callback import EvaluationSet, load_evaluations
+from ..extras import require
 from ..progress import Progress
 from .description import describe_sweep, settle
 from .runs import RUNS, Run, is_finished, runs_of
@@ -60,6 +61,7 @@ def sweep(
         OSError: a file cannot be written.
     """
     given, config = config, _resolved(config)
+    require("a sweep", "torch", "sentence_transformers", "pandas", "pyarrow")
     if not config.train.sources:
         raise ConfigError("train.sources is empty: a sweep needs at least one training source")
     names = [item.name for item in config.train.evaluations]

@@ -47,9 +47,9 @@ def train(
 ) -> Path:
     """Fine-tune an encoder on ratio-controlled batches and return the run folder.
 
-    The folder holds ``config.json``, ``environment.json``, ``plan.json`` (the certificate of the
-    batches, written before training), ``encoder.json`` (the prompts, lengths, pooling and normalisation
-    that were used, whoever set them), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
+    The folder holds ``config.json``, ``environment.json`` (also the prompts, lengths, pooling and
+    normalisation that were used, whoever set them), ``plan.json`` (the certificate of the batches, written
+    before training), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
     seconds spent on its batch, ``sampling`` the sampler's own), ``metrics.jsonl`` (what ``evaluate``
     returned), ``model/`` and, written last, ``done.json``. With ``sampler.controller`` it also holds
     ``controller.jsonl``, and ``plan.json`` is written again afterwards. A finished folder is
@@ -104,9 +104,9 @@ def train(
         if processes.first:
             # Only now, so that a mistake in the configuration leaves no folder behind.
             write_text(folder / "config.json", _json(to_mapping(config)))
-            write_text(folder / "environment.json", _json(environment(config.threads)))
+            surroundings = {**environment(config.threads), "encoder": describe(model)}
+            write_text(folder / "environment.json", _json(surroundings))
             write_text(folder / "plan.json", _json(plan))
-            write_text(folder / "encoder.json", _json(describe(model)))
         sampler = HybridBatchSampler.from_config(
             index, config.sampler, rank=processes.rank, world_size=processes.count, **options
         )
