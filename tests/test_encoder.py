@@ -181,13 +181,18 @@ def test_sentence_transformers_layout_of_labse_keeps_its_modules(folders, tmp_pa
     assert encode_passages(model, TEXTS, precision="bfloat16").shape == (len(TEXTS), 24)
 
 
-def test_normalize_is_added_where_missing(folders, tmp_path):
+def test_normalize_is_added_and_taken_away_where_it_is_asked_for(folders, tmp_path):
     modules = [Transformer(str(folders["bert"])), Pooling(tiny_models.HIDDEN)]
     SentenceTransformer(modules=modules, device="cpu").save_pretrained(
         str(tmp_path / "model"), create_model_card=False
     )
-    assert isinstance(load_encoder(settings(tmp_path / "model"))[-1], Normalize)
+    assert isinstance(load_encoder(settings(tmp_path / "model"))[-1], Pooling)
     assert isinstance(load_encoder(settings(tmp_path / "model", normalize=False))[-1], Pooling)
+    scaled = load_encoder(settings(tmp_path / "model", normalize=True))
+    assert isinstance(scaled[-1], Normalize)
+    save_encoder(scaled, tmp_path / "scaled")
+    assert isinstance(load_encoder(settings(tmp_path / "scaled"))[-1], Normalize)
+    assert isinstance(load_encoder(settings(tmp_path / "scaled", normalize=False))[-1], Pooling)
 
 
 @pytest.mark.parametrize("name", ["xlm-r", "labse", "bert"])
@@ -247,17 +252,8 @@ def test_truncated_and_foreign_weights(folders, tmp_path):
         load_encoder(settings(foreign))
 
 
-@pytest.mark.parametrize("name", ["xlm-r", "bert"])
-def test_a_length_beyond_the_positions_is_refused(folders, name):
-    limit = tiny_models.POSITIONS
-    model = load_encoder(settings(folders[name], max_passage_length=limit))
-    assert np.isfinite(encode_passages(model, [" ".join(TEXTS) * 3])).all()
-    with pytest.raises(ModelError, match=f"max_passage_length is {limit + 1}.*at most {limit} tokens"):
-        load_encoder(settings(folders[name], max_passage_length=limit + 1))
-
-
 @pytest.mark.skipif("HYBRID_FAST_DATA" not in os.environ, reason="HYBRID_FAST_DATA is not set")
-def test_real_encoder():
+def test_real_encoder_gets_the_prompts_of_e5():
     folder = Path(os.environ["HYBRID_FAST_DATA"]).parent / "models" / "multilingual-e5-small-trimmed"
     if not folder.is_dir():
         pytest.skip(f"no {folder}")
@@ -267,5 +263,7 @@ def test_real_encoder():
         model, ["Durch Berlin fließt die Spree.", "Bananen wachsen in warmen Ländern.", "Mto unapita Berlin."]
     )
     assert (queries @ passages.T)[0].argmax() == 0
-    expected = by_hand(folder, ["Which river flows through Berlin?"], "query: ", 64, "mean", True)
+    expected = by_hand(folder, ["Which river flows through Berlin?"], "query: ", 512, "mean", True)
     np.testing.assert_allclose(queries, expected, atol=2e-6)
+    expected = by_hand(folder, ["Bananen wachsen in warmen Ländern."], "passage: ", 512, "mean", True)
+    np.testing.assert_allclose(passages[1:2], expected, atol=2e-6)

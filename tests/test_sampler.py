@@ -405,7 +405,7 @@ def test_golden_plans(name):
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 60), st.integers(0, 3))
+@given(st.integers(0, 59), st.integers(0, 3))
 def test_resume_goes_on_where_it_stopped(handed_out, epoch):
     index = full(3, 100)
     sampler = hf.HybridBatchSampler(index, 5, batches_per_epoch=60)

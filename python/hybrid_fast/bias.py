@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from .errors import InvalidArgument
 from .evaluation import Evaluation
 from .evaluation.spread import max_at_r, rank_distance
+from .extras import needed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,8 @@ def language_bias(evaluation: Evaluation, *, k: int = 10) -> pd.DataFrame:
         "share@k"), value, queries. Queries without golds are left out everywhere, queries with one
         gold out of the rank distance.
     """
-    import pandas as pd
+    with needed("a table"):
+        import pandas as pd
 
     corpus = evaluation.corpus
     with_golds = np.diff(evaluation.indptr) > 0

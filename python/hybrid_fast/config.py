@@ -88,18 +88,21 @@ class EncoderConfig:
 
     model: str = "intfloat/multilingual-e5-small"
     """Folder of a Hugging Face encoder, or its name on the hub."""
-    pooling: Literal["mean", "cls", "max"] = "mean"
-    """How token states become one vector; a sentence-transformers model keeps its own way."""
-    normalize: bool = True
-    """Scale embeddings to length 1, so that the inner product is the cosine."""
-    query_prefix: str = "query: "
-    """Text put before each query."""
-    passage_prefix: str = "passage: "
-    """Text put before each passage."""
-    max_query_length: int = 64
-    """Longest query in tokens, prefix and special tokens included; longer ones are cut."""
-    max_passage_length: int = 256
-    """Longest passage in tokens, prefix and special tokens included; longer ones are cut."""
+    pooling: Literal["mean", "cls", "max", "lasttoken"] | None = None
+    """How token states become one vector; default: as the model says, else mean."""
+    normalize: bool | None = None
+    """Scale embeddings to length 1, so that the inner product is the cosine; default: as the model says; an
+    encoder without sentence-transformers' files says nothing and is scaled."""
+    query_prefix: str | None = None
+    """Text put before each query; default: as the model says, else nothing (E5 models: "query: ")."""
+    passage_prefix: str | None = None
+    """Text put before each passage; default: as the model says, else nothing (E5 models: "passage: ")."""
+    max_query_length: int | None = None
+    """Longest query in tokens, prefix and special tokens included; longer ones are cut; default: as the
+    model says; never more than it has positions."""
+    max_passage_length: int | None = None
+    """Longest passage in tokens, prefix and special tokens included; longer ones are cut; default: as the
+    model says; never more than it has positions."""
     freeze_word_embeddings: bool = False
     """Leave the word embeddings as they are: saves memory and most of the optimiser's time."""
     freeze_layers: int = 0

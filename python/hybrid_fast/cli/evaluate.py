@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Measure an encoder exactly in the monolingual, cross-lingual and multilingual settings.
 
-    Prints macro means and tables per language; with --out also writes every value.
+    Prints how texts were encoded, macro means and tables per language; with --out also writes every value.
 
     Args:
         source: The evaluation set.
@@ -48,7 +48,8 @@ def evaluate(
         run: Also write run.trec and qrels.trec of the multilingual pool.
         json: Write the values to this file, too; without a file, or "-", to standard output, and nothing
             else goes there then.
-        out: Folder for table.csv, macro.csv, skipped.csv, bias.csv (CSV and Parquet); default: none.
+        out: Folder for table.csv, macro.csv, skipped.csv, bias.csv (CSV and Parquet) and encoder.json;
+            default: none.
     """
     from ..atomic import replacing
     from ..bias import language_bias
@@ -57,10 +58,12 @@ def evaluate(
     from ..evaluation.embeddings import check_names
     from ..evaluation.evaluation import check_place
     from ..evaluation.model import check_numbers
+    from ..extras import require
     from .console import STANDARD_OUTPUT, be_quiet, console, progress_bars, say, write_json
     from .options import UsageError
     from .targets import check_file, check_folder
 
+    require("hybrid-fast evaluate", "torch", "sentence_transformers", "pandas", "pyarrow")
     check_names(settings, measures)
     check_numbers(batch_size=batch_size, top_k=top_k, threads=threads)
     if run and out is None:
@@ -87,6 +90,11 @@ def evaluate(
     if json is not None:
         write_json(json, _plain(found))
     be_quiet(console.quiet or json == STANDARD_OUTPUT)
+    if found.encoder is not None:
+        from ..encoder import in_words
+
+        for line in in_words(found.encoder):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
     for table in (_macro_table(found), *_language_tables(found)):
         console.print(table)
     skipped = found.skipped

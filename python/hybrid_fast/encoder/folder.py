@@ -1,9 +1,13 @@
-"""Looks at a model folder before it is opened, so that what is missing can be said in one sentence."""
+"""Looks at a model's files before it is opened, so that what is missing can be said in one sentence."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelError
 
@@ -23,29 +27,121 @@ WEIGHT_FILES = (
     "adapter_model.safetensors",
 )
 
+Find = Callable[[str], Path | None]
+"""Where a file of the model lies, by its name within the model; None: the model has no such file."""
+
 
 def is_path(model: str) -> bool:
     """Tell whether a model name means a place on disk rather than ``owner/name`` on the hub."""
     return Path(model).exists() or model.startswith(("/", "./", "../", "~", "\\")) or model.count("/") > 1
 
 
-def transformer_folder(folder: Path) -> Path:
-    """Return where a model folder keeps its transformer, and refuse a folder that is incomplete.
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a model's files say of it.
+
+    Attributes:
+        name: folder or hub name.
+        modular: written by sentence-transformers, with modules of its own.
+        transformers: where its transformers lie, as subfolders ("" is the model's own folder).
+        prompted: it names prompts, be they empty.
+        kind: what kind of model sentence-transformers saved, for instance ``SparseEncoder``.
+    """
+
+    name: str
+    modular: bool
+    transformers: tuple[str, ...]
+    prompted: bool
+    kind: str
+
+    @classmethod
+    def of(cls, name: str, find: Find) -> ModelFiles:
+        """Read them.
+
+        Raises:
+            ModelError: a file that does not hold what it should.
+        """
+        modules = _read(find, "modules.json", list)
+        if modules is None:
+            return cls(name, False, ("",), False, "SentenceTransformer")
+        settings = _read(find, "config_sentence_transformers.json", dict) or {}
+        transformers: list[str] = []
+        try:
+            for module in modules:
+                place = str(module["path"])
+                if _is_transformer(module["type"]):
+                    transformers.append(place)
+                elif str(module["type"]).endswith(".Router"):
+                    transformers += _routed(find, place)
+        except (LookupError, TypeError):
+            raise ModelError(f"modules.json of {name} is not a list of modules") from None
+        return cls(
+            name,
+            True,
+            tuple(transformers),
+            bool(settings.get("prompts")),
+            str(settings.get("model_type") or "SentenceTransformer"),
+        )
+
+
+def _routed(find: Find, place: str) -> list[str]:
+    """Return the subfolders of the transformers of a router that lies in ``place``."""
+    for file in ("router_config.json", "config.json"):
+        routes = _read(find, f"{place}/{file}" if place else file, dict)
+        if routes is not None and "types" in routes:
+            return [
+                f"{place}/{name}" if place else name
+                for name, kind in routes["types"].items()
+                if _is_transformer(kind)
+            ]
+    return []
+
+
+def _is_transformer(kind: Any) -> bool:
+    return str(kind).startswith("sentence_transformers.") and str(kind).endswith(".Transformer")
+
+
+def _read(find: Find, file: str, kind: type) -> Any:
+    path = find(file)
+    if path is None:
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise ModelError(f"{path} is not JSON") from None
+    if not isinstance(found, kind):
+        what = "list" if kind is list else "table"
+        raise ModelError(f"{path} is not a {what} of {'modules' if kind is list else 'settings'}")
+    return found
+
+
+def in_folder(folder: Path) -> Find:
+    """Return how files are found in a folder."""
+
+    def find(file: str) -> Path | None:
+        path = folder / file
+        return path if path.is_file() else None
+
+    return find
+
+
+def check_folder(folder: Path) -> ModelFiles:
+    """Return what a model folder holds, and refuse one that is incomplete.
 
     Raises:
-        ModelError: no such folder, or no configuration, weights or tokenizer in it.
+        ModelError: no such folder, or a transformer without configuration, weights or tokenizer.
     """
     if not folder.exists():
         raise ModelError(f"there is no model folder {folder}")
     if not folder.is_dir():
         raise ModelError(f"{folder} is a file; give the folder that holds the encoder")
-    place = folder
-    if is_sentence_transformer(folder):
-        try:
-            modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
-            place = folder / modules[0]["path"]
-        except (ValueError, LookupError, TypeError):
-            raise ModelError(f"{folder / 'modules.json'} is not a list of modules") from None
+    files = ModelFiles.of(str(folder), in_folder(folder))
+    for place in files.transformers:
+        _check_transformer(folder / place)
+    return files
+
+
+def _check_transformer(place: Path) -> None:
     if not (place / "config.json").is_file():
         raise ModelError(f"{place} holds no config.json: it is not a folder of a Hugging Face encoder")
     if not any((place / name).is_file() for name in WEIGHT_FILES):
@@ -55,9 +151,21 @@ def transformer_folder(folder: Path) -> Path:
             f"{place} holds no tokenizer (tokenizer.json or a vocabulary); "
             "save it there with the tokenizer's save_pretrained"
         )
-    return place
 
 
-def is_sentence_transformer(folder: Path) -> bool:
-    """Tell whether a folder was written by sentence-transformers."""
-    return (folder / "modules.json").is_file()
+def is_e5(name: str, origin: str = "") -> bool:
+    """Tell an E5 model, whose texts begin with "query: " or "passage: ", by the names it goes by.
+
+    Its instructed relatives (``e5-mistral-7b-instruct``, ``multilingual-e5-large-instruct``) take
+    prompts of another kind and are none.
+
+    Args:
+        name: folder or hub name.
+        origin: the name in its configuration (``_name_or_path``).
+    """
+    parts = [name.rstrip("/").split("/")[-1], Path(name).expanduser().resolve().name, origin.split("/")[-1]]
+    parts += [part.split("--")[-1] for part in Path(name).parts if part.startswith("models--")]
+    return any(
+        re.search(r"(^|[-_.])e5([-_.]|$)", part.lower()) and not re.search(r"instruct|mistral", part.lower())
+        for part in parts
+    )

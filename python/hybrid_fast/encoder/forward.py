@@ -1,13 +1,14 @@
-"""The forward pass: the transformer at the asked precision, pooling and scaling in float32."""
+"""The forward pass: transformers at the asked precision, pooling and scaling in float32."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Literal, cast
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 from torch.nn.parallel import DistributedDataParallel
 
 Precision = Literal["float32", "bfloat16"]
@@ -18,56 +19,58 @@ def embed(
     model: SentenceTransformer | DistributedDataParallel,
     features: dict[str, Any],
     precision: Precision = "float32",
+    **arguments: Any,
 ) -> torch.Tensor:
     """Return the embeddings of tokenised texts.
 
-    With ``bfloat16`` the transformer runs under autocast and the token states are widened before
-    they are pooled: a mean or a length rounded to 8 bits would make ties among close passages.
+    With ``bfloat16`` every transformer of the model runs under autocast and its token states are
+    widened before they are pooled: a mean or a length rounded to 8 bits would make ties among close
+    passages.
 
     Args:
-        model: transformer first, then pooling and whatever follows.
-        features: what :func:`hybrid_fast.encoder.tokenize` returns, on the model's device.
-        precision: of the transformer.
+        model: any sentence-transformers model, or one wrapped for data-parallel training.
+        features: what :func:`hybrid_fast.encoder.pad` or :func:`hybrid_fast.encoder.features` returns,
+            on the model's device.
+        precision: of the transformers.
+        arguments: passed on to the model, for instance ``task``.
 
     Returns:
         float32 tensor [texts, dimension].
     """
     if precision == "float32":
-        return cast(torch.Tensor, model(features)["sentence_embedding"])
-    if isinstance(model, DistributedDataParallel):
-        with low_precision(model.module):
-            return cast(torch.Tensor, model(features)["sentence_embedding"])
-    device = model.device.type
-    transformer, *rest = model.children()
-    with torch.autocast(device, torch.bfloat16):
-        features = transformer(features)
-    with torch.autocast(device, enabled=False):
-        features["token_embeddings"] = features["token_embeddings"].float()
-        for module in rest:
-            features = module(features)
-    return cast(torch.Tensor, features["sentence_embedding"])
+        return cast(torch.Tensor, model(features, **arguments)["sentence_embedding"])
+    inner = model.module if isinstance(model, DistributedDataParallel) else model
+    with low_precision(inner):
+        return cast(torch.Tensor, model(features, **arguments)["sentence_embedding"])
 
 
 @contextmanager
 def low_precision(model: SentenceTransformer) -> Iterator[None]:
-    """Run a model's transformer, and nothing behind it, under bfloat16 autocast, however it is called.
+    """Run a model's transformers, and nothing behind them, under bfloat16 autocast, however it is called.
 
     Data-parallel training needs one call of the whole model, which cannot be taken apart.
     """
     device = model.device.type
-    transformer = model[0]
-    with ExitStack() as casting:
+    casts: list[Any] = []
 
-        def enter(*_: Any) -> None:
-            casting.enter_context(torch.autocast(device, torch.bfloat16))
+    def enter(*_: Any) -> None:
+        casts.append(torch.autocast(device, torch.bfloat16))
+        casts[-1].__enter__()
 
-        def leave(_module: Any, _arguments: Any, features: dict[str, Any]) -> dict[str, Any]:
-            casting.close()
-            return features | {"token_embeddings": features["token_embeddings"].float()}
+    def leave(_module: Any, _arguments: Any, found: dict[str, Any]) -> dict[str, Any]:
+        casts.pop().__exit__(None, None, None)
+        names = ("token_embeddings", "sentence_embedding")
+        return found | {name: found[name].float() for name in names if name in found}
 
-        hooks = (transformer.register_forward_pre_hook(enter), transformer.register_forward_hook(leave))
-        try:
+    hooks = []
+    for module in model.modules():
+        if isinstance(module, Transformer):
+            hooks += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+    try:
+        with torch.autocast(device, enabled=False):
             yield
-        finally:
-            for hook in hooks:
-                hook.remove()
+    finally:
+        for hook in hooks:
+            hook.remove()
+        while casts:  # the forward pass was left by an error
+            casts.pop().__exit__(None, None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
 from torch import nn
 
 from ..errors import ModelError
@@ -19,10 +20,18 @@ def freeze(model: SentenceTransformer, *, words: bool, layers: int) -> None:
         layers: freeze this many layers from below, with everything under them (all embeddings).
 
     Raises:
-        ModelError: more layers than the encoder has, or an encoder whose layers cannot be told.
+        ModelError: more layers than the encoder has, or an encoder whose layers cannot be told; no
+            transformer at the front.
     """
+    if not words and not layers:
+        return
     transformer: Any = model[0]
-    backbone = transformer.auto_model
+    if not isinstance(transformer, Transformer):
+        raise ModelError(
+            f"the encoder begins with {type(transformer).__name__}, not with a transformer; leave "
+            "freeze_word_embeddings and freeze_layers out"
+        )
+    backbone: Any = transformer.auto_model
     if words:
         backbone.get_input_embeddings().requires_grad_(False)
     if layers:

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import inspect
+import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-from sentence_transformers.util import is_sentence_transformer_model
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+from sentence_transformers.util import load_file_path
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
 from ..config import EncoderConfig
 from ..errors import ModelError
-from .folder import is_path, is_sentence_transformer, transformer_folder
+from .folder import Find, ModelFiles, check_folder, in_folder, is_e5, is_path
 from .freeze import freeze
 from .quiet import quiet
+from .roles import LENGTH, Role, input_module, poolings, position_limit
+
+E5_PROMPTS = {"query": "query: ", "document": "passage: "}
+"""What E5 models were trained with (arXiv 2402.05672); the published folders do not always say so."""
 
 
 def load_encoder(config: EncoderConfig, *, device: str | None = None) -> SentenceTransformer:
-    """Open the encoder that queries and passages share.
+    """Open the encoder that queries and passages share, as it was saved.
 
-    A plain Hugging Face encoder (BERT, XLM-R, LaBSE, E5 …) becomes Transformer + Pooling
-    (+ Normalize); its pooler, which no embedding passes through, is left out. A folder or hub name
-    that is already a sentence-transformers model keeps its own modules, pooling included, and gets
-    a Normalize at the end where ``config.normalize`` asks for one and there is none.
+    A folder or hub name that is a sentence-transformers model keeps its modules, prompts, lengths,
+    pooling, normalisation and ``truncate_dim``. A plain Hugging Face encoder (BERT, XLM-R, LaBSE …),
+    which says nothing of these, becomes Transformer + Pooling + Normalize; its pooler, which no
+    embedding passes through, is left out. What ``config`` sets goes before what the model says.
 
-    Weights are float32. The prompts ``query`` and ``document`` are the configured prefixes and the
-    two maximal lengths are kept in the model, so that they are saved with it. Frozen parts have
-    ``requires_grad`` off.
+    A model that names no prompts gets none, but for E5 models (told by name), which get
+    ``"query: "`` and ``"passage: "``. Prompts and lengths are kept in the model, so that they are saved
+    with it. Weights are float32. Frozen parts have ``requires_grad`` off.
 
     Args:
         config: which encoder, and how texts enter it.
@@ -37,55 +44,69 @@ def load_encoder(config: EncoderConfig, *, device: str | None = None) -> Sentenc
 
     Raises:
         ModelError: nothing there, no configuration, weights or tokenizer, weights of another
-            model, a length the model cannot hold, or more frozen layers than there are.
+            model, a setting that the model has no place for, or more frozen layers than there are.
+
+    Warns:
+        UserWarning: a length is set that the model has no positions for; texts are cut at those.
     """
     name = config.model
-    place = name
+    files: ModelFiles | None = None
     if is_path(name):
         name = str(Path(name).expanduser())
-        place = str(transformer_folder(Path(name)))
-        modular = is_sentence_transformer(Path(name))
-    else:
-        modular = is_sentence_transformer_model(name)
+        files = check_folder(Path(name))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         # Weights that a file lacks are drawn at random; a fixed draw keeps repeated runs equal.
         with quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = _open(name, place, config, modular=modular, device=device)
+            files = files or ModelFiles.of(name, _on_hub(name))
+            model = _open(files, config, device)
+            if not files.prompted and is_e5(name, _origin(name)):
+                model.prompts = {**model.prompts, **E5_PROMPTS}
     except (ModelError, MemoryError):
         raise
     except Exception as error:  # the loaders below raise whatever their file formats raise
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"cannot open the encoder {name}: {reason[0]}") from error
+    _set_modules(model, config)
     _set_inputs(model, config)
     freeze(model, words=config.freeze_word_embeddings, layers=config.freeze_layers)
     return model
 
 
-def _open(name: str, place: str, config: EncoderConfig, *, modular: bool, device: str) -> SentenceTransformer:
-    backbone: dict[str, Any] = {"dtype": torch.float32} | without_pooler(place)
-    _check_weights(place, backbone)
-    if modular:
-        model = SentenceTransformer(name, device=device, model_kwargs=backbone)
-        if not isinstance(model[0], Transformer):
-            raise ModelError(f"{name} starts with {type(model[0]).__name__}, not with a transformer")
-        if config.normalize and not isinstance(model[-1], Normalize):
-            model.append(Normalize())
-        return model
-    transformer = Transformer(place, model_kwargs=backbone)
+def _open(files: ModelFiles, config: EncoderConfig, device: str) -> SentenceTransformer:
+    if files.kind != "SentenceTransformer":
+        raise ModelError(f"{files.name} is a {files.kind}, which does not make one dense vector of a text")
+    without = [without_pooler(files.name, place) for place in files.transformers]
+    backbone: dict[str, Any] = {"dtype": torch.float32}
+    if without and all(arguments == without[0] for arguments in without):
+        backbone |= without[0]
+    for place in files.transformers:
+        _check_weights(files.name, place, backbone)
+    if files.modular:
+        return SentenceTransformer(files.name, device=device, model_kwargs=backbone)
+    transformer = Transformer(files.name, model_kwargs=backbone)
     modules: list[torch.nn.Module] = [
         transformer,
-        Pooling(transformer.get_embedding_dimension(), pooling_mode=config.pooling),
+        Pooling(
+            transformer.get_embedding_dimension(), pooling_mode=config.pooling or _usual_pooling(transformer)
+        ),
     ]
-    if config.normalize:
+    if config.normalize is not False:
         modules.append(Normalize())
     return SentenceTransformer(modules=modules, device=device)
 
 
-def without_pooler(place: str) -> dict[str, Any]:
+def _usual_pooling(transformer: Transformer) -> Any:
+    """Return the pooling that sentence-transformers gives to a model that names none."""
+    backbone: Any = transformer.config
+    written_on = (getattr(backbone, "architectures", None) or [""])[0].endswith("ForCausalLM")
+    return "lasttoken" if written_on and getattr(backbone, "is_causal", True) else "mean"
+
+
+def without_pooler(place: str, subfolder: str = "") -> dict[str, Any]:
     """Return the arguments that keep a model class from making a pooler, where it knows one."""
-    kind = type(AutoConfig.from_pretrained(place))
+    kind = type(AutoConfig.from_pretrained(place, subfolder=subfolder))
     model_class: Any = MODEL_MAPPING.get(kind, None)
     if model_class is None:
         raise ModelError(f"{place} is a {kind.model_type} model, which is not an encoder")
@@ -94,10 +115,10 @@ def without_pooler(place: str) -> dict[str, Any]:
     return {}
 
 
-def _check_weights(place: str, backbone: dict[str, Any]) -> None:
+def _check_weights(place: str, subfolder: str, backbone: dict[str, Any]) -> None:
     """Refuse a file that lacks weights: the library would fill them in at random."""
     _, found = AutoModel.from_pretrained(
-        place, output_loading_info=True, ignore_mismatched_sizes=True, **backbone
+        place, subfolder=subfolder, output_loading_info=True, ignore_mismatched_sizes=True, **backbone
     )
     missing = sorted(key for key in found["missing_keys"] if "pooler" not in key)
     mismatched = sorted(str(key[0]) for key in found.get("mismatched_keys", ()))
@@ -109,27 +130,70 @@ def _check_weights(place: str, backbone: dict[str, Any]) -> None:
         )
 
 
+def _on_hub(name: str) -> Find:
+    def find(file: str) -> Path | None:
+        folder, _, base = file.rpartition("/")
+        path = load_file_path(name, base, subfolder=folder)
+        return None if path is None else Path(path)
+
+    return find
+
+
+def _origin(name: str) -> str:
+    """Return the name in a model's own configuration; transformers before 5 wrote it there."""
+    find = in_folder(Path(name)) if is_path(name) else _on_hub(name)
+    path = find("config.json")
+    return "" if path is None else str(json.loads(path.read_text(encoding="utf-8")).get("_name_or_path", ""))
+
+
+def _set_modules(model: SentenceTransformer, config: EncoderConfig) -> None:
+    """Change pooling and normalisation of a model that has its own, where the configuration says so."""
+    found = poolings(model)
+    if config.pooling is not None and any(one.pooling_mode != config.pooling for one in found):
+        if any(not isinstance(one.pooling_mode, str) for one in found):
+            raise ModelError(
+                f"pooling is {config.pooling!r}, but {config.model} joins several vectors of a text; "
+                "leave it out"
+            )
+        for one in found:
+            one.pooling_mode = config.pooling
+    if config.pooling is not None and not found:
+        raise ModelError(f"pooling is {config.pooling!r}, but {config.model} has no pooling; leave it out")
+    if config.normalize and not isinstance(model[-1], Normalize):
+        model.append(Normalize())
+    if config.normalize is False and isinstance(model[-1], Normalize):
+        del model[-1]
+
+
 def _set_inputs(model: SentenceTransformer, config: EncoderConfig) -> None:
-    transformer: Any = model[0]
-    longest = position_limit(transformer.auto_model)
-    for field in ("max_query_length", "max_passage_length"):
-        length = getattr(config, field)
-        if longest is not None and length > longest:
-            raise ModelError(f"{field} is {length}, but {config.model} holds at most {longest} tokens")
-    if transformer.tokenizer is None or transformer.tokenizer.pad_token_id is None:
-        raise ModelError(f"the tokenizer of {config.model} has no padding token")
-    transformer.query_length = config.max_query_length
-    transformer.document_length = config.max_passage_length
-    model.max_seq_length = max(config.max_query_length, config.max_passage_length)
-    model.prompts = {"query": config.query_prefix, "document": config.passage_prefix}
-
-
-def position_limit(backbone: Any) -> int | None:
-    """Return how many tokens a backbone has positions for, or None where it does not say."""
-    table = getattr(getattr(backbone, "embeddings", None), "position_embeddings", None)
-    if isinstance(table, torch.nn.Embedding):
-        # RoBERTa-like models number positions from one past the padding position.
-        first = 0 if table.padding_idx is None else table.padding_idx + 1
-        return table.num_embeddings - first
-    limit = getattr(backbone.config, "max_position_embeddings", None)
-    return limit if isinstance(limit, int) and limit > 0 else None
+    prompts = {"query": config.query_prefix, "document": config.passage_prefix}
+    model.prompts = {**model.prompts, **{name: text for name, text in prompts.items() if text is not None}}
+    asked: dict[Role, int | None] = {"query": config.max_query_length, "passage": config.max_passage_length}
+    for role, length in asked.items():
+        module = input_module(model, role)
+        field = f"max_{role}_length"
+        if not isinstance(module, Transformer):
+            if length is not None:
+                raise ModelError(
+                    f"{field} is {length}, but {config.model} does not cut its {role} texts; leave it out"
+                )
+            continue
+        if module.tokenizer is None or module.tokenizer.pad_token_id is None:
+            raise ModelError(f"the tokenizer of {config.model} has no padding token")
+        longest = position_limit(module.auto_model)
+        if longest is not None and length is not None and length > longest:
+            warnings.warn(
+                f"{field} is {length}, but {config.model} has {longest} positions: "
+                f"texts are cut to {longest} tokens",
+                stacklevel=3,
+            )
+        length = length or getattr(module, LENGTH[role], None)
+        if length is not None:
+            setattr(module, LENGTH[role], min(length, longest or length))
+        if longest is not None and (module.max_seq_length or longest + 1) > longest:
+            module.max_seq_length = longest
+    first: Any = model[0]
+    lengths = [getattr(first, name, None) or 0 for name in LENGTH.values()]
+    if isinstance(first, Transformer) and all(lengths) and any(asked.values()):
+        # What plain ``encode`` cuts at.
+        first.max_seq_length = max(lengths)

@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
-from .folder import is_sentence_transformer
+from .folder import ModelFiles, check_folder, in_folder
 from .load import without_pooler
 from .quiet import quiet
 
@@ -28,9 +28,7 @@ def save_encoder(model: SentenceTransformer, folder: Path, *, card: str | None =
         FileExistsError: the folder holds something that is no sentence-transformers model.
         OSError: the disk is full or may not be written.
     """
-    if folder.exists() and not (
-        folder.is_dir() and (is_sentence_transformer(folder) or not any(folder.iterdir()))
-    ):
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not _is_model(folder)):
         raise FileExistsError(f"{folder} exists and is no model folder; give a new one")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.tmp")
@@ -48,6 +46,10 @@ def save_encoder(model: SentenceTransformer, folder: Path, *, card: str | None =
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _is_model(folder: Path) -> bool:
+    return ModelFiles.of(str(folder), in_folder(folder)).modular
+
+
 def _put(new: Path, folder: Path) -> None:
     """Rename ``new`` to ``folder``; what stood there goes only when the new one is in its place."""
     old = folder.with_name(f".{folder.name}.old")
@@ -60,7 +62,8 @@ def _put(new: Path, folder: Path) -> None:
 
 def _leave_out_pooler(folder: Path) -> None:
     """Note beside the weights that they come without a pooler, or opening would make a random one."""
-    path = folder / "sentence_bert_config.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    settings["model_kwargs"] = settings.get("model_kwargs", {}) | without_pooler(str(folder))
-    path.write_text(json.dumps(settings, indent=2), encoding="utf-8")
+    for place in check_folder(folder).transformers:
+        path = folder / place / "sentence_bert_config.json"
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings["model_kwargs"] = settings.get("model_kwargs", {}) | without_pooler(str(folder / place))
+        path.write_text(json.dumps(settings, indent=2), encoding="utf-8")

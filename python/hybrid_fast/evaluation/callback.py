@@ -13,10 +13,11 @@ from .._core import __version__
 from ..atomic import replacing
 from ..config import EvaluationConfig, TrainConfig, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, sample_groups
+from ..extras import require
 from ..fields import joined
 from ..progress import Progress
 from .embeddings import check_names, evaluate_embeddings
-from .encoding import Counted, Encoding, encode, evaluating
+from .encoding import Counted, Encoding, description_of, encode, evaluating
 from .evaluation import Evaluation
 from .initial import remembered, require_equal_weights, weights_fingerprint
 
@@ -131,6 +132,9 @@ class EvaluationCallback:
         threads: int | None,
         progress: Progress | None,
     ) -> None:
+        if folder is not None and any(item.full_at_end for item in config.evaluations):
+            # Now, not after the last step.
+            require("an evaluation of every query", "pandas", "pyarrow")
         self.config = config
         self.folder = folder
         self.cache = cache
@@ -164,6 +168,7 @@ class EvaluationCallback:
             "version": __version__,
             "weights": weights,
             "encoder": to_mapping(self.config.encoder),
+            "description": description_of(model, self.encoding),
             "precision": self.config.precision,
             "evaluations": [[item.fingerprints, to_mapping(item.config)] for item in self.sets],
         }

@@ -105,9 +105,13 @@ def encode(
     else:
         found = model.encode_query(texts) if side == "query" else model.encode_document(texts)
         if hasattr(found, "detach"):
+            if str(found.layout) != "torch.strided":
+                raise InvalidShape(
+                    f"{type(model).__name__} returned a sparse tensor; search takes one dense vector a text"
+                )
             found = found.detach().cpu()
             found = found.float().numpy() if str(found.dtype) == "torch.bfloat16" else found.numpy()
-        found = np.asarray(found)
+        found = _as_array(found, type(model).__name__)
         if progress is not None:
             progress(len(texts), len(texts))
     if found.ndim != 2 or len(found) != len(texts):
@@ -116,6 +120,19 @@ def encode(
             f"{'queries' if side == 'query' else 'passages'}, expected ({len(texts)}, dimensions)"
         )
     return found
+
+
+def description_of(model: Any, encoding: Encoding) -> dict[str, Any] | None:
+    """Return how a SentenceTransformer treats texts; None for an encoder that cannot be looked into."""
+    if not _is_sentence_transformer(model):
+        return None
+    from ..encoder import describe
+
+    return describe(
+        model,
+        max_query_length=encoding.max_query_length,
+        max_passage_length=encoding.max_passage_length,
+    )
 
 
 @contextmanager
@@ -135,6 +152,15 @@ def evaluating(model: Any, threads: int | None) -> Iterator[None]:
             torch.set_num_threads(before)
         if training:
             model.train()
+
+
+def _as_array(found: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(found)
+    except ValueError:  # rows of several lengths
+        raise InvalidShape(
+            f"{name} returned several vectors for some texts; search takes one vector a text"
+        ) from None
 
 
 def _is_sentence_transformer(model: Any) -> bool:

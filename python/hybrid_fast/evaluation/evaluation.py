@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import replacing
+from ..atomic import replacing, write_text
 from ..config import Setting
 from ..corpus import Corpus
+from ..extras import needed, require
 from . import trec
 
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class Evaluation:
         golds: int64 passage rows of the golds.
         ranks: int64 rank of each gold among all passages.
         pool_ranks: int64 rank of each gold among the passages of its own language.
+        encoder: prompts, lengths, pooling, normalisation and similarity that were used, in plain values
+            (:func:`hybrid_fast.encoder.describe`); None for embeddings and encoders of other kinds.
     """
 
     name: str
@@ -85,6 +89,7 @@ class Evaluation:
     golds: NDArray[np.int64]
     ranks: NDArray[np.int64]
     pool_ranks: NDArray[np.int64]
+    encoder: Mapping[str, Any] | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the table as plain dicts: the rows of ``metrics.jsonl`` without step and scope."""
@@ -109,14 +114,16 @@ class Evaluation:
     @property
     def table(self) -> pd.DataFrame:
         """Long table of means, a row a cell and measure: the columns of :meth:`rows`."""
-        import pandas as pd
+        with needed("a table"):
+            import pandas as pd
 
         return pd.DataFrame(self.rows(), columns=list(COLUMNS))
 
     @property
     def per_query(self) -> pd.DataFrame:
         """One row a (query, pool, measure); labels are categories, value is float32."""
-        import pandas as pd
+        with needed("a table"):
+            import pandas as pd
 
         names = [(cell, measure) for cell in self.cells for measure in cell.values]
         kept = [~np.isnan(cell.values[measure]) for cell, measure in names]
@@ -157,7 +164,8 @@ class Evaluation:
     @property
     def skipped(self) -> pd.DataFrame:
         """Queries left out of a pool that holds none of their golds: setting, languages, queries."""
-        import pandas as pd
+        with needed("a table"):
+            import pandas as pd
 
         found = [
             (cell.setting, cell.query_language, cell.passage_language, cell.skipped)
@@ -169,6 +177,8 @@ class Evaluation:
     def write(self, folder: Path | str, *, run: bool = False) -> Path:
         """Write table, macro means, left-out queries (CSV) and per-query values (Parquet) into ``folder``.
 
+        With :attr:`encoder` known, ``encoder.json`` says how texts were encoded.
+
         Args:
             folder: made if missing; the files of an earlier evaluation in it are replaced.
             run: also write ``run.trec`` and ``qrels.trec`` of the multilingual pool.
@@ -176,7 +186,9 @@ class Evaluation:
         Raises:
             FileExistsError: it would replace a file that no evaluation wrote.
             OSError: the folder cannot be written.
+            ImportError: pandas or pyarrow is not installed.
         """
+        require("writing an evaluation", "pandas", "pyarrow")
         folder = Path(folder)
         check_place(folder)
         for name, table in (("table", self.table), ("macro", self.macro()), ("skipped", self.skipped)):
@@ -186,6 +198,8 @@ class Evaluation:
             self.table.to_parquet(path, index=False)
         with replacing(folder / "per_query.parquet") as path:
             self.per_query.to_parquet(path, index=False)
+        if self.encoder is not None:
+            write_text(folder / "encoder.json", json.dumps(self.encoder, indent=2, ensure_ascii=False) + "\n")
         if run:
             with replacing(folder / "run.trec") as path:
                 trec.write_run(path, self.corpus, self.ids, self.scores)

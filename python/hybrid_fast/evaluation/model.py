@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -16,7 +17,17 @@ from ..errors import CorpusError, InvalidArgument
 from ..fields import quoted
 from ..progress import Progress
 from .embeddings import Golds, check_names, evaluate_embeddings, tabulate
-from .encoding import Counted, Encoder, Encoding, Precision, encode, evaluating, open_model, pick
+from .encoding import (
+    Counted,
+    Encoder,
+    Encoding,
+    Precision,
+    description_of,
+    encode,
+    evaluating,
+    open_model,
+    pick,
+)
 from .evaluation import SETTINGS, Evaluation
 from .streaming import search_chunks
 
@@ -45,10 +56,10 @@ def evaluate(
     Texts are encoded once and searched once, whatever the number of settings and languages.
 
     Args:
-        model: a SentenceTransformer (its prompts ``query`` and ``document`` are put before the
-            texts), a folder or hub name, an EncoderConfig, or any object with ``encode_query`` and
-            ``encode_document`` (lists of texts to an array [texts, d]; its own lengths and
-            precision apply).
+        model: a SentenceTransformer (texts are encoded as its ``encode_query`` and ``encode_document``
+            do), a folder or hub name (the model as it was saved), an EncoderConfig (likewise, but for
+            what it sets), or any object with ``encode_query`` and ``encode_document`` (lists of texts to
+            an array [texts, d]; its own lengths and precision apply).
         corpus: the evaluation set.
         settings: which pools to rank against.
         measures: names as in ir_measures; rank distance is added in the multilingual setting.
@@ -98,12 +109,13 @@ def evaluate(
         max_passage_length=max_passage_length,
         precision=precision,
     )
+    description = description_of(encoder, encoding)
     counted = Counted(progress, len(corpus.queries) + len(corpus.passages))
     with evaluating(encoder, threads):
         queries = encode(encoder, corpus.queries.texts, "query", encoding, counted)
         if len(corpus.passages) <= chunk_size:
             passages = encode(encoder, corpus.passages.texts, "passage", encoding, counted)
-            return evaluate_embeddings(
+            found = evaluate_embeddings(
                 queries,
                 passages,
                 corpus,
@@ -113,11 +125,12 @@ def evaluate(
                 name=name,
                 threads=threads,
             )
+            return dataclasses.replace(found, encoder=description)
 
         def of_rows(rows: NDArray[np.int64]) -> Any:
             return encode(encoder, pick(corpus.passages.texts, rows), "passage", encoding, counted)
 
-        found = search_chunks(
+        searched = search_chunks(
             queries,
             of_rows,
             golds.indptr,
@@ -127,7 +140,8 @@ def evaluate(
             top_k=top_k,
             threads=threads,
         )
-    return tabulate(found, golds, corpus, settings=settings, measures=measures, name=name)
+    found = tabulate(searched, golds, corpus, settings=settings, measures=measures, name=name)
+    return dataclasses.replace(found, encoder=description)
 
 
 def check_numbers(*, threads: int | None = None, **numbers: int | None) -> None:

@@ -1,5 +1,8 @@
 """Training losses."""
 
-from .infonce import Denominator, InfoNCELoss, infonce
+from ..extras import needed
+
+with needed("a loss"):
+    from .infonce import Denominator, InfoNCELoss, infonce
 
 __all__ = ["Denominator", "InfoNCELoss", "infonce"]

@@ -119,7 +119,7 @@ class HybridBatchSampler:
         if not isinstance(index, PairIndex):
             raise TypeError(f"index is {type(index).__name__}, expected a PairIndex")
         self.index = index
-        self.batch_size = whole("batch_size", batch_size, 1, 2**32 - 2)
+        self.global_batch_size = whole("batch_size", batch_size, 1, 2**32 - 2)
         self.mono_ratio = parse_mono_ratio(mono_ratio)
         self.mixing = choice("mixing", mixing, ("exact", "coupled", "bernoulli"))
         self.unit = choice("unit", unit, ("batch", "row"))
@@ -143,7 +143,7 @@ class HybridBatchSampler:
         weights = resolve_weights(
             index,
             language_weights,
-            batch_size=self.batch_size,
+            batch_size=self.global_batch_size,
             batches_per_epoch=given,
             mono_ratio=mean,
         )
@@ -151,7 +151,7 @@ class HybridBatchSampler:
         try:
             self._plan = Plan(
                 index._core,
-                batch_size=self.batch_size,
+                batch_size=self.global_batch_size,
                 mono_ratio=pieces_of(self.mono_ratio, 1 if fixed else self._epoch_length(given, weights), 1),
                 mixing=mixing,
                 unit=unit,
@@ -169,7 +169,7 @@ class HybridBatchSampler:
             raise InfeasiblePlan(named(str(error), index.languages)) from None
         self._total = len(self._plan)
         settings: list[object] = [
-            self.batch_size,
+            self.global_batch_size,
             identity(self.mono_ratio, self._total),
             mixing,
             unit,
@@ -191,6 +191,9 @@ class HybridBatchSampler:
         self._position = 0
         self._resume_at = 0
         self._walk = 0
+        self._asked: int | None = None
+        self._opened = False
+        self._afterwards: int | None = None
         self._warn_frequent()
 
     def _window(self, given: int | None) -> int:
@@ -201,10 +204,10 @@ class HybridBatchSampler:
                     f'guard_window is {given}, but scope="step" guards each global batch alone; '
                     'leave it out, or take scope="rank"'
                 )
-            if self.batch_size % self.world_size:
+            if self.global_batch_size % self.world_size:
                 raise InvalidArgument(
-                    f"batch_size is {self.batch_size}, which {self.world_size} ranks cannot share equally; "
-                    "take a multiple of world_size"
+                    f"batch_size is {self.global_batch_size}, which {self.world_size} ranks cannot share "
+                    "equally; take a multiple of world_size"
                 )
             return 1
         window = self.world_size if given is None else whole("guard_window", given, 1, 2**32)
@@ -219,7 +222,7 @@ class HybridBatchSampler:
         """Return the batches of an epoch over all ranks, before there is a plan."""
         return Plan.epoch_length(
             self.index._core,
-            batch_size=self.batch_size,
+            batch_size=self.global_batch_size,
             exponent=weights.exponent,
             weights=weights.each,
             batches_per_epoch=batches_per_epoch,
@@ -269,6 +272,32 @@ class HybridBatchSampler:
             world_size=world_size,
             seed=seed,
         )
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of each list that ``iter`` yields: this rank's part of ``global_batch_size`` rows."""
+        return self.global_batch_size // (self.world_size if self.scope == "step" else 1)
+
+    @property
+    def drop_last(self) -> bool:
+        """True: every batch is full. Read by accelerate before it deals a sampler's batches to the ranks.
+
+        Raises:
+            InvalidArgument: the batches are one rank's own, and would be dealt a second time.
+        """
+        if self.world_size > 1:
+            raise InvalidArgument(
+                f"the sampler holds rank {self.rank}'s own part (world_size={self.world_size}), and "
+                "accelerate would deal it to the ranks once more, so that none of them sees one global "
+                "batch; give the DataLoader RankSlices(sampler, accelerator.num_processes) of a sampler "
+                "with world_size=1, or leave it out of accelerator.prepare"
+            )
+        return True
+
+    @property
+    def sampler(self) -> HybridBatchSampler:
+        """The sampler itself: accelerate and Lightning tell the epoch to ``batch_sampler.sampler``."""
+        return self
 
     @property
     def epoch(self) -> int:
@@ -400,18 +429,25 @@ class HybridBatchSampler:
     def __iter__(self) -> Iterator[list[int]]:
         """Yield the pair ids of each batch, from the loaded position once, then from 0.
 
+        A loaded state from the end of an epoch leaves nothing of it: the next epoch follows, whole.
         With hard negatives each id is a :class:`PairWithNegatives`, an int that carries them.
         """
+        if self._afterwards is not None and self._position == len(self):
+            self._epoch, self._afterwards = self._afterwards, None
+            self._resume_at = 0
         start = self._position = self._resume_at
         self._walk += 1
+        self._opened = True
         return self._hand_out(start, self._walk)
 
     def _hand_out(self, start: int, walk: int) -> Iterator[list[int]]:
         if walk == self._walk:
             # Only now is the loaded position used: a torch loader with workers calls iter() twice.
             self._resume_at = 0
+            self._asked = None
+            self._opened = False
         epoch = self._epoch
-        most = max(1, min(256, _ROWS_AT_ONCE // self.batch_size))
+        most = max(1, min(256, _ROWS_AT_ONCE // self.global_batch_size))
         number, step = start, 1
         while number < len(self):
             changes = self._changes
@@ -430,13 +466,19 @@ class HybridBatchSampler:
     def set_epoch(self, epoch: SupportsIndex) -> None:
         """Go to an epoch; the same epoch keeps the position, another one starts at batch 0."""
         number = whole("epoch", epoch, 0, 2**64 - 1)
+        self._asked = number
+        self._opened = False
+        self._afterwards = None
         if number != self._epoch:
             self._epoch = number
             self._position = 0
             self._resume_at = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where iteration stands: after k batches handed out, ``batch`` is k."""
+        """Return where iteration stands: after k batches handed out, ``batch`` is k.
+
+        After the last batch ``batch`` is ``len(self)``, which says that the epoch is finished.
+        """
         return {
             "stream_version": STREAM_VERSION,
             "index": self.index.fingerprint,
@@ -448,6 +490,10 @@ class HybridBatchSampler:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next ``iter()`` go on where ``state`` was taken.
+
+        A state from within an epoch goes on with its next batch. One from the end of epoch e goes on
+        with epoch e + 1, whole, with or without ``set_epoch(e + 1)``; ``set_epoch(e)`` after loading it
+        asks for what is left of epoch e, which is nothing.
 
         Raises:
             StateMismatch: the state belongs to another index, configuration or stream version, or
@@ -475,6 +521,13 @@ class HybridBatchSampler:
         ]
         if changes != self._changes:
             self._replan(changes)
+        following = min(epoch + 1, 2**64 - 1)
+        if self._opened and self._asked is not None:
+            # torchdata loads only when its loop starts, after the loop has named its epoch.
+            following = max(following, self._asked)
+        self._afterwards = following if self._opened or position == len(self) else None
+        self._asked = None
+        self._opened = False
         self._epoch = epoch
         self._position = position
         self._resume_at = position
@@ -487,7 +540,7 @@ class HybridBatchSampler:
     def __repr__(self) -> str:
         ranks = "" if self.world_size == 1 else f", rank {self.rank} of {self.world_size}"
         return (
-            f"HybridBatchSampler({len(self):,} batches of {self.batch_size}, "
+            f"HybridBatchSampler({len(self):,} batches of {self.global_batch_size}, "
             f"mono_ratio={label(self.mono_ratio)} ({self.mixing}, by {self.unit}), cross={self.cross}, "
             f"seed={self.seed}, epoch={self._epoch}{ranks}, languages: {', '.join(self.index.languages)})"
         )
@@ -511,18 +564,18 @@ class HybridBatchSampler:
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), self.index.languages)) from None
         if self.negatives is not None:
-            columns["negatives"] = self.negatives.take(columns, self.batch_size * self.guard_window)
+            columns["negatives"] = self.negatives.take(columns, self.global_batch_size * self.guard_window)
         for name, column in columns.items():
             if name == "substitutes":
                 continue
             if name != "is_mono" or self.unit == "row":
-                column = column.reshape(last - first, self.batch_size, *column.shape[1:])
+                column = column.reshape(last - first, self.global_batch_size, *column.shape[1:])
             columns[name] = column[start * apart - first : stop * apart - first]
         if self.scope == "rank":
             own = plan.dealt(number, start, stop, self.world_size).reshape(-1, self.world_size)[:, self.rank]
             mine: Any = own + np.arange(stop - start) * self.world_size
         else:
-            share = self.batch_size // self.world_size
+            share = self.global_batch_size // self.world_size
             mine = (slice(None), slice(self.rank * share, (self.rank + 1) * share))
         for name, column in columns.items():
             if name == "substitutes" or (self.scope == "step" and name == "is_mono" and self.unit == "batch"):

@@ -217,7 +217,7 @@ def _exposure(sampler: HybridBatchSampler, batches: int, counts: dict[str, Any])
     return Exposure(
         languages=index.languages,
         batches=batches,
-        rows=batches * sampler.batch_size,
+        rows=batches * sampler.global_batch_size,
         strata=counts["strata"].reshape(index.strata.shape),
         pairs=counts["pairs"].reshape(index.strata.shape),
         available=index.strata,
@@ -230,7 +230,7 @@ def _exposure(sampler: HybridBatchSampler, batches: int, counts: dict[str, Any])
 
 def _lost(sampler: HybridBatchSampler, strata: NDArray[np.int64]) -> int:
     """Count the rows of full batches that passes lost to frequent identities."""
-    size = sampler.batch_size
+    size = sampler.global_batch_size
     return sum(
         int(strata[query, passage]) // (batches * size) * (rows // size - batches) * size
         for query, passage, rows, _, batches in sampler._plan.shares()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
+from ..extras import require
 from .description import read_description
 from .runs import RUNS, is_finished
 
@@ -41,6 +42,7 @@ def results(folder: Path | str, *, finished_only: bool = False) -> pd.DataFrame:
     Raises:
         RunError: the folder is not one of a sweep, or a line of a finished run is damaged.
     """
+    require("a table", "pandas")
     folder = Path(folder)
     description = read_description(folder)
     tier_of = {code: name for name, codes in description["tiers"].items() for code in codes}

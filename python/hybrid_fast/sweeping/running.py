@@ -17,6 +17,7 @@ from ..corpus import Corpus, load_source, training_corpus
 from ..errors import ConfigError, RunError
 from ..evaluation.callback import EvaluationSet, check_evaluations, load_evaluations
 from ..evaluation.initial import check_weights, require_equal_weights, weights_fingerprint
+from ..extras import require
 from ..progress import Progress
 from ..sampler.configured import check_texts
 from ..training.checkpoint import latest_step
@@ -69,6 +70,7 @@ def sweep(
         OSError: a file cannot be written.
     """
     given, config = config, _resolved(config)
+    require("a sweep", "torch", "sentence_transformers", "pandas", "pyarrow")
     if not config.train.sources:
         raise ConfigError("train.sources is empty: a sweep needs at least one training source")
     check_texts(config.train.sampler, "train.sampler")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ..extras import needed
+
 if TYPE_CHECKING:
     from .argument import BatchSamplerFor, batch_sampler_for
     from .epochs import EpochCallback
@@ -47,7 +49,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'hybrid_fast.training' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    with needed(f"hybrid_fast.training.{name}"):
+        value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 

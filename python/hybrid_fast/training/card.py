@@ -9,8 +9,14 @@ from typing import Any
 from ..config import TrainConfig, to_mapping
 
 
-def model_card(config: TrainConfig, plan: Mapping[str, Any]) -> str:
-    """Return a model card: how to use the encoder, what it was trained on, and the plan's digest."""
+def model_card(config: TrainConfig, plan: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+    """Return a model card: how to use the encoder, what it was trained on, and the plan's digest.
+
+    Args:
+        config: of the run.
+        plan: its certificate.
+        description: of the trained encoder (:func:`hybrid_fast.encoder.describe`).
+    """
     languages = "\n".join(f"- {code}" for code in plan["languages"])
     encoder, kinds = config.encoder, plan["batches"]
     return f"""---
@@ -27,8 +33,8 @@ language:
 from sentence_transformers import SentenceTransformer
 
 model = SentenceTransformer("path/of/this/folder")
-queries = model.encode_query(["..."])       # adds {encoder.query_prefix!r}
-passages = model.encode_document(["..."])   # adds {encoder.passage_prefix!r}
+queries = model.encode_query(["..."])       # adds {description["query"]["prompt"]!r}
+passages = model.encode_document(["..."])   # adds {description["passage"]["prompt"]!r}
 scores = queries @ passages.T
 ```
 

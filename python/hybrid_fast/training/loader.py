@@ -41,6 +41,7 @@ class StatefulBatches:
         self.sampler = _sampler_of(loader)
         self._epoch = self.sampler.epoch
         self._position = self._resume_at = 0
+        self._finished = False
         self._walk = 0
 
     @property
@@ -55,15 +56,24 @@ class StatefulBatches:
     def set_epoch(self, epoch: int) -> None:
         """Go to an epoch; the same epoch keeps the position, another one starts at batch 0."""
         self.sampler.set_epoch(epoch)
+        self._finished = False
         if epoch != self._epoch:
             self._epoch = epoch
             self._position = self._resume_at = 0
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the loader's batches, from the loaded position once, then from 0."""
+        """Yield the loader's batches, from the loaded position once, then from 0.
+
+        A loaded state from the end of an epoch leaves nothing of it: without :meth:`set_epoch` the next
+        epoch follows, whole.
+        """
+        if self._finished:
+            self._epoch, self._resume_at, self._finished = self._epoch + 1, 0, False
         start, self._resume_at = self._resume_at, 0
         self._position = start
         self._walk += 1
+        if start == len(self):
+            return iter(())
         self.sampler.load_state_dict(self.state_dict())
         if hasattr(self.loader, "set_epoch"):
             # accelerate counts iterations, and would set the sampler to that number.
@@ -83,6 +93,9 @@ class StatefulBatches:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the next ``iter()`` go on where ``state`` was taken.
 
+        A state from the end of epoch e leaves nothing of it: ``iter()`` goes on with epoch e + 1, a loop
+        that names epoch e first is empty.
+
         Raises:
             StateMismatch: the state belongs to another index, configuration or stream version.
         """
@@ -91,6 +104,7 @@ class StatefulBatches:
             raise StateMismatch("the state has no position; give what state_dict() returned")
         self._epoch = state["epoch"]
         self._position = self._resume_at = state["batch"]
+        self._finished = self._position == len(self)
         self._walk += 1
 
 
@@ -106,6 +120,8 @@ def _sampler_of(loader: Any) -> HybridBatchSampler:
         )
     ranks = 1 if outer is inner else getattr(outer, "num_processes", 1)
     splits = getattr(outer, "split_batches", False)
+    if hasattr(loader, "slice_fn"):  # accelerate's DataLoaderDispatcher: the first process draws for all
+        ranks, splits = loader.state.num_processes, loader.split_batches
     if ranks > 1 and (sampler.world_size > 1 or (inner is sampler and not splits)):
         raise InvalidArgument(
             "accelerate would deal whole batches to the ranks, so that none of them sees one global batch; "

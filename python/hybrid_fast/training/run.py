@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from ..atomic import write_text
 from ..config import TrainConfig, digest, from_mapping, load, to_mapping
 from ..corpus import load_source, load_sources
-from ..encoder import load_encoder, quiet, save_encoder
+from ..encoder import describe, load_encoder, quiet, save_encoder
 from ..progress import Progress
 from ..sampler import HybridBatchSampler
 from ..sampler.configured import index_and_negatives
@@ -45,8 +45,9 @@ def train(
 ) -> Path:
     """Fine-tune an encoder on ratio-controlled batches and return the run folder.
 
-    The folder holds ``config.json``, ``environment.json``, ``plan.json`` (the certificate of the
-    batches, written before training), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
+    The folder holds ``config.json``, ``environment.json`` (also the prompts, lengths, pooling and
+    normalisation that were used, whoever set them), ``plan.json`` (the certificate of the batches, written
+    before training), ``train.jsonl`` (a row a step; ``waiting`` is the part of its
     seconds spent on its batch, ``sampling`` the sampler's own), ``metrics.jsonl`` (what ``evaluate``
     returned), ``model/`` and, written last, ``done.json``. With ``sampler.controller`` it also holds
     ``controller.jsonl``, and ``plan.json`` is written again afterwards. A finished folder is
@@ -101,7 +102,8 @@ def train(
         if processes.first:
             # Only now, so that a mistake in the configuration leaves no folder behind.
             write_text(folder / "config.json", _json(to_mapping(config)))
-            write_text(folder / "environment.json", _json(environment(config.threads)))
+            surroundings = {**environment(config.threads), "encoder": describe(model)}
+            write_text(folder / "environment.json", _json(surroundings))
             write_text(folder / "plan.json", _json(plan))
         sampler = HybridBatchSampler.from_config(
             index, config.sampler, rank=processes.rank, world_size=processes.count, **options
@@ -114,7 +116,7 @@ def train(
                 plan = certificate(sampler.state_dict())
                 write_text(folder / "plan.json", _json(plan))
             if save_model:
-                save_encoder(model, folder / "model", card=model_card(config, plan))
+                save_encoder(model, folder / "model", card=model_card(config, plan, describe(model)))
     if processes.first:
         write_text(folder / "done.json", _json(run.summary()))
         clear(run.checkpoints)

@@ -23,7 +23,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from ..config import TrainConfig
-from ..encoder import Role, pad, tokenize
+from ..encoder import TASK, Role, features, is_plain, pad, tokenize
 from ..errors import RunError
 from ..losses import InfoNCELoss
 from .batches import Pair, PairTexts, TrainingBatches
@@ -37,7 +37,7 @@ WEIGHTS = "weights.safetensors"
 
 
 class PairCollator:
-    """Tokenises the queries and passages of a batch, each side with its own prefix and length.
+    """Tokenises the queries and passages of a batch, each side with its own prompt, route and length.
 
     The hard negatives of all its pairs are one more column, of as many rows as there are.
     """
@@ -47,8 +47,8 @@ class PairCollator:
     def __init__(self, model: SentenceTransformer) -> None:
         self.model = model
 
-    def __call__(self, pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
-        """Return the tensors of a batch, named by side (``query_input_ids`` …)."""
+    def __call__(self, pairs: Sequence[Pair]) -> dict[str, Any]:
+        """Return the tensors of a batch, named by side (``query_input_ids`` …), and what goes with them."""
         columns: dict[str, tuple[list[str], Role]] = {
             "query": ([pair[0] for pair in pairs], "query"),
             "passage": ([pair[1] for pair in pairs], "passage"),
@@ -57,10 +57,15 @@ class PairCollator:
         batch = {}
         for name, (texts, role) in columns.items():
             if texts:
-                # On the CPU: a worker has no GPU, and the trainer moves what it is given.
-                tokens = pad(self.model, tokenize(self.model, texts, role), range(len(texts)), device="cpu")
-                batch.update({f"{name}_{key}": value for key, value in tokens.items()})
+                batch.update({f"{name}_{key}": value for key, value in self._tokens(texts, role).items()})
         return batch
+
+    def _tokens(self, texts: list[str], role: Role) -> dict[str, Any]:
+        # On the CPU: a worker has no GPU, and the trainer moves what it is given.
+        if is_plain(self.model):
+            return pad(self.model, tokenize(self.model, texts, role), range(len(texts)), device="cpu")
+        # With the task, by which a router finds the way in the forward pass.
+        return {**features(self.model, texts, role), "task": TASK[role]}
 
 
 class Loader(DataLoader[Pair]):
