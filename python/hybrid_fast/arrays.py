@@ -178,22 +178,32 @@ def label_codes(labels: Any, count: int, name: str) -> tuple[tuple[Hashable, ...
         distinct, inverse = np.unique(labels, return_inverse=True)
         names, codes = tuple(distinct.tolist()), inverse.astype(np.uint32)
     else:
-        values = column_values(labels, name, "a label a passage")
-        row = next((row for row, label in enumerate(values) if is_missing(label)), None)
-        if row is not None:
-            raise InvalidArgument(
-                f"{name} lack a label in row {row} ({values[row]!r}); give every passage one, such as "
-                "'unknown', or leave those passages out"
-            )
-        positions: dict[Hashable, int] = {}
-        try:
-            places = [positions.setdefault(label, len(positions)) for label in values]
-        except TypeError as error:
-            raise TypeError(f"{name} must hold labels that can be hashed: {error}") from None
-        names, codes = tuple(positions), np.array(places, dtype=np.uint32)
+        names, places = numbered(column_values(labels, name, "a label a passage"), name)
+        codes = places.astype(np.uint32)
     if len(codes) != count:
         raise InvalidShape(f"{name} has {len(codes)} labels, there are {count} passages")
     return names, codes
+
+
+def numbered(labels: Sequence[Any], name: str) -> tuple[tuple[Hashable, ...], NDArray[np.int64]]:
+    """Return the distinct labels in the order of their first places, and the number of each one's label.
+
+    Raises:
+        InvalidArgument: a label that is missing, with its row.
+        TypeError: a label that cannot be hashed.
+    """
+    row = next((row for row, label in enumerate(labels) if is_missing(label)), None)
+    if row is not None:
+        raise InvalidArgument(
+            f"{name} lack a label in row {row} ({labels[row]!r}); give every row one, such as 'unknown', "
+            "or leave such rows out"
+        )
+    numbers: dict[Hashable, int] = {}
+    try:
+        places = [numbers.setdefault(label, len(numbers)) for label in labels]
+    except TypeError as error:
+        raise TypeError(f"{name} must hold labels that can be hashed: {error}") from None
+    return tuple(numbers), np.array(places, dtype=np.int64)
 
 
 def column_values(values: Any, name: str, expected: str) -> list[Any]:
@@ -222,11 +232,13 @@ def _plain(value: Any) -> Any:
 
 
 def is_missing(value: object) -> bool:
-    """Say whether a value stands for none: None, NaN, NaT, pandas' NA or a masked one."""
+    """Say whether a value stands for none: None, NaN, NaT, pandas' NA, a masked one, or a tuple with one."""
     if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, str | int):
         return False
+    if isinstance(value, tuple):
+        return any(map(is_missing, value))
     try:
         return bool(value != value)
     except Exception:
