@@ -165,7 +165,7 @@ def measure_names(names: MeasureNames) -> list[MeasureName]:
             ir_measures; also one alone.
 
     Raises:
-        InvalidArgument: no name, an unknown one (the nearest known is named), or a wrong parameter.
+        InvalidArgument: an unknown name (the nearest known is named), or a wrong parameter.
         TypeError: neither text nor a measure.
     """
     several: Iterable[Any]
@@ -185,16 +185,18 @@ def measure_names(names: MeasureNames) -> list[MeasureName]:
             raise TypeError(f"a measure is {item!r}, expected its name")
         for name in parsed:
             found.setdefault(name.text, name)
-    if not found:
-        raise InvalidArgument(f"no measures are named; known are {KNOWN}")
     return list(found.values())
 
 
-def measures_of_ranks(names: MeasureNames) -> list[MeasureName]:
+def measures_of_ranks(names: MeasureNames, *, judged: bool = True) -> list[MeasureName]:
     """Return the measures that names mean, all of which follow from ranks and grades.
 
+    Args:
+        names: as for :func:`measure_names`.
+        judged: whether documents judged irrelevant are ranked, too.
+
     Raises:
-        InvalidArgument, TypeError: as :func:`measure_names`; a measure that needs more than ranks.
+        InvalidArgument, TypeError: as :func:`measure_names`; a measure that needs more than there is.
     """
     found = measure_names(names)
     for name in found:
@@ -203,19 +205,27 @@ def measures_of_ranks(names: MeasureNames) -> list[MeasureName]:
                 f"{name.text} needs the length of each ranked list, which ranks do not tell; "
                 "measure a run with hybrid_fast.measure_run"
             )
+        if name.judgements and not judged:
+            raise InvalidArgument(
+                f"{name.text} needs documents judged irrelevant, and only relevant ones are ranked here; "
+                "measure a run with hybrid_fast.measure_run"
+            )
     return found
 
 
-def check_measures(names: MeasureNames) -> list[str]:
+def check_measures(names: MeasureNames, *, judged: bool = True) -> list[str]:
     """Refuse measures that do not exist or need more than ranks, before any work.
 
     Returns:
         What results will be called: the names as given.
 
     Raises:
-        InvalidArgument, TypeError: as :func:`measures_of_ranks`.
+        InvalidArgument, TypeError: as :func:`measures_of_ranks`; no name at all.
     """
-    return [name.text for name in measures_of_ranks(names)]
+    found = [name.text for name in measures_of_ranks(names, judged=judged)]
+    if not found:
+        raise InvalidArgument(f"no measures are named; known are {KNOWN}")
+    return found
 
 
 def _is_measure(value: object) -> bool:

@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "Fine-tune an encoder on ratio-controlled batches.",
     "evaluate": "Evaluate an encoder in the monolingual, cross-lingual and multilingual settings.",
     "search": "Search files of passage embeddings for the best passages of each query.",
+    "measure": "Measure a run file against judgements, as trec_eval and ir_measures do.",
     "sweep": "Train at several ratios and seeds under equal conditions; resumes when interrupted.",
     "report": "Write the report of a sweep: one HTML page, its figures and tables.",
     "demo": "Run a small sweep on the embedded corpus and encoder, offline, and write its report.",

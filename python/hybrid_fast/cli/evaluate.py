@@ -51,9 +51,14 @@ def evaluate(
     from ..bias import language_bias
     from ..corpus import load_source
     from ..evaluation import evaluate as measure_model
+    from ..evaluation.trec import check_ids
+    from ..measure_names import check_measures
     from .console import console, progress_bars
 
+    check_measures(measures, judged=False)
     corpus = load_source(source)
+    if run:
+        check_ids(corpus)
     with progress_bars() as bars:
         task = bars.add_task(f"Encoding {corpus.name}", total=len(corpus.queries) + len(corpus.passages))
         found = measure_model(

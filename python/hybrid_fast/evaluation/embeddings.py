@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..config import DEFAULT_MEASURES, Setting
 from ..corpus import Corpus
 from ..errors import InvalidArgument, InvalidShape
+from ..measure_names import measures_of_ranks
 from ..measures import measure
 from ..progress import Progress
 from ..ranking import Ranks
@@ -211,7 +212,8 @@ def tabulate(
 
 def _without_rank_distance(measures: Sequence[str]) -> list[str]:
     """Return the measures to take from any pool, each once; rank distance is added by itself."""
-    return [item for item in dict.fromkeys(measures) if item != RANK_DISTANCE]
+    named = (item.text for item in measures_of_ranks(measures, judged=False))
+    return [item for item in named if item != RANK_DISTANCE]
 
 
 def _order(cell: Cell) -> tuple[int, str, str]:

@@ -82,6 +82,7 @@ def whole_grades(grades: Any) -> NDArray[np.int64]:
             if is_missing(value):
                 raise InvalidArgument(f"grades lack a value at place {place} ({value!r})")
     if array.ndim == 1 and array.size and array.dtype.kind == "f":
+        array = array.astype(np.float64)
         if np.any(np.abs(array) >= 2.0**63):
             raise InvalidArgument(f"grades hold {np.abs(array).max():g}, which is beyond int64")
         broken = array != np.rint(array)

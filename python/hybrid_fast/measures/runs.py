@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidArgument
-from ..measure_names import MeasureName, MeasureNames, measure_names
+from ..measure_names import KNOWN, MeasureName, MeasureNames, measure_names
 from ..quoting import quoted
 from ..ranking import Ties
 from .ids import by_number
@@ -66,6 +66,8 @@ def measure_run(
         {'RR': 0.5}
     """
     wanted = measure_names(names)
+    if not wanted:
+        raise InvalidArgument(f"no measures are named; known are {KNOWN}")
     _check_option("ties", ties, get_args(Ties))
     _check_option("queries", queries, get_args(AveragedOver))
     retrieved, judged = table_of(run, "run"), table_of(qrels, "qrels")
