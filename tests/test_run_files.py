@@ -107,7 +107,13 @@ def rows_of(table):
     return [(query, document, value) for query, row in table.items() for document, value in row.items()]
 
 
-NAMES = [("query_id", "doc_id"), ("qid", "docno"), ("q_id", "doc_id"), ("query-id", "corpus-id"), ("qid", "pid")]
+NAMES = [
+    ("query_id", "doc_id"),
+    ("qid", "docno"),
+    ("q_id", "doc_id"),
+    ("query-id", "corpus-id"),
+    ("qid", "pid"),
+]
 
 
 @pytest.mark.parametrize(("query", "document"), NAMES)
@@ -178,7 +184,9 @@ def test_records_of_every_kind():
 
 def test_sets_of_documents_are_qrels_of_grade_1():
     assert read_qrels({1: {10, "9"}, "2": frozenset("a")}) == {"1": {"10": 1, "9": 1}, "2": {"a": 1}}
-    with pytest.raises(TypeError, match=r"query '1' of the qrels has list, expected \{document: grade\} or a set"):
+    with pytest.raises(
+        TypeError, match=r"query '1' of the qrels has list, expected \{document: grade\} or a set"
+    ):
         read_qrels({1: [10, 9]})
     with pytest.raises(TypeError, match=r"query '1' of the run has set, expected \{document: score\}"):
         read_run({1: {10, 9}})
@@ -247,7 +255,9 @@ def test_a_run_that_is_none_is_one_sentence(run, message):
     ],
 )
 def test_a_grade_that_is_none_is_one_sentence(grade, message):
-    with pytest.raises((InvalidArgument, TypeError), match=f"the grade of document 'd' for query 'q'.*{message}"):
+    with pytest.raises(
+        (InvalidArgument, TypeError), match=f"the grade of document 'd' for query 'q'.*{message}"
+    ):
         hf.measure_run({"q": {"d": 1.0}}, {"q": {"d": grade}}, ["AP"])
 
 
@@ -289,7 +299,10 @@ def test_what_shares_nothing_or_is_empty_is_an_error(tmp_path):
         (tmp_path / "comments", "the run .*comments holds no documents"),
         (spent, r"the run holds no documents \(it may have been read to its end before"),
         (closed_in_on, r"the run holds no documents \(it may have been read to its end before"),
-        ({"x": {"a": 1.0}, 5: {"a": 1.0}}, "no query of the run is in the qrels: the run has 'x', '5', the qrels"),
+        (
+            {"x": {"a": 1.0}, 5: {"a": 1.0}},
+            "no query of the run is in the qrels: the run has 'x', '5', the qrels",
+        ),
     ):
         with pytest.raises(InvalidArgument, match=message):
             hf.measure_run(run, QRELS, ["RR"])
@@ -309,7 +322,11 @@ def test_what_shares_nothing_or_is_empty_is_an_error(tmp_path):
         ("qrels", "1 0 a nan", "'nan' is not a whole number"),
         ("qrels", "1 0 a 1_0", "'1_0' is not a whole number"),
         ("qrels", "1 0 a 1\n1 0 a 1", "line 2: document a comes twice for query 1"),
-        ("qrels", f"1 0 {'a' * 900} 1\n1 0 {'a' * 900} 1", "line 2: document 'a{40,60}… comes twice for query 1"),
+        (
+            "qrels",
+            f"1 0 {'a' * 900} 1\n1 0 {'a' * 900} 1",
+            "line 2: document 'a{40,60}… comes twice",
+        ),
         ("qrels", "1 a 1", r"line 1: 3 fields, expected 4 \(query 0 document grade\)"),
         ("qrels", TREC_QRELS.encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
         ("run", b"1 Q0 \xff 1 2 t", "line 1: not UTF-8"),

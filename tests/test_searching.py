@@ -325,7 +325,9 @@ def missing_labels():
 def test_a_missing_label_is_an_error_with_its_row():
     q, p = np.ones((1, 1), dtype="f4"), np.ones((4, 1), dtype="f4")
     for pools, row in missing_labels():
-        with pytest.raises(InvalidArgument, match=rf"pools lack a label in row {row} \(.*\); give every row one"):
+        with pytest.raises(
+            InvalidArgument, match=rf"pools lack a label in row {row} \(.*\); give every row one"
+        ):
             hf.search(q, p, 1, positives=[[0]], pools=pools)
 
 
@@ -378,9 +380,11 @@ def test_merge_refuses_results_that_no_search_returned():
     cut = dataclasses.replace(found, ids=found.ids[:, :2], scores=found.scores[:, :2])
     other = dataclasses.replace(found, scores=found.scores[:1])
     for results, number in (([by_hand], 0), ([found, by_hand], 1), ([cut, found], 0), ([found, other], 1)):
-        with pytest.raises(InvalidArgument, match=rf"result {number} is not as hybrid_fast\.search returned it"):
+        with pytest.raises(
+            InvalidArgument, match=rf"result {number} is not as hybrid_fast\.search returned it"
+        ):
             hf.merge(results)
-    with pytest.raises(TypeError, match="merge needs a list of search results, one a shard, and got one result"):
+    with pytest.raises(TypeError, match="merge needs a list of search results, .* and got one result"):
         hf.merge(found)
     with pytest.raises(TypeError, match="and got int"):
         hf.merge(3)

@@ -234,10 +234,10 @@ def _checked_results(results: Any) -> list[SearchResult]:
     if isinstance(results, SearchResult) or not isinstance(results, Iterable):
         kind = "one result" if isinstance(results, SearchResult) else type(results).__name__
         raise TypeError(f"merge needs a list of search results, one a shard, and got {kind}")
-    results = list(results)
-    if not results:
+    found: list[SearchResult] = list(results)
+    if not found:
         raise InvalidArgument("merge needs at least one search result")
-    for number, result in enumerate(results):
+    for number, result in enumerate(found):
         if not isinstance(result, SearchResult):
             raise TypeError(f"result {number} is {type(result).__name__}, expected a SearchResult")
         queries = {searched.queries for searched in result.shards}
@@ -248,7 +248,7 @@ def _checked_results(results: Any) -> list[SearchResult]:
                 f"result {number} is not as hybrid_fast.search returned it (built or changed by hand): "
                 "merge needs the sizes of the shards, which only search writes down"
             )
-    return results
+    return found
 
 
 def _check_together(searches: list[Searched]) -> None:
