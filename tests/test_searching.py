@@ -384,7 +384,7 @@ def test_merge_refuses_results_that_no_search_returned():
             InvalidArgument, match=rf"result {number} is not as hybrid_fast\.search returned it"
         ):
             hf.merge(results)
-    with pytest.raises(TypeError, match="merge needs a list of search results, .* and got one result"):
+    with pytest.raises(TypeError, match=r"merge needs a list of search results, .* and got one result"):
         hf.merge(found)
     with pytest.raises(TypeError, match="and got int"):
         hf.merge(3)

@@ -389,14 +389,15 @@ def _nearest(text: str) -> str:
         return SequenceMatcher(None, wanted, name.lower()).ratio(), name not in TREC_EVAL
 
     best = max(candidates, key=likeness)
+    cutoff = int(digits[0]) if digits and 1 <= int(digits[0]) < 2**32 else None
     if best in TREC_EVAL and best not in KINDS:
-        return f"{best}_{digits[0]}" if TREC_EVAL[best][2] and digits else best
-    kind = ALIASES.get(best, (best, {}))[0]
-    if KINDS[kind].at == "recall":
+        return f"{best}_{cutoff}" if TREC_EVAL[best][2] == "cutoff" and cutoff else best
+    kind = KINDS[ALIASES.get(best, (best, {}))[0]]
+    if kind.at == "recall":
         return f"{best}@0.1"
-    if KINDS[kind].at is None:
-        return f"{best}(rel=1)" if KINDS[kind].required else best
-    if digits and int(digits[0]) > 0:
-        best = f"{best}(rel=1)" if kind == "RBP" else best
-        return f"{best}@{int(digits[0])}"
-    return f"{best}@10" if "cutoff" in KINDS[kind].required else best
+    named = f"{best}(rel=1)" if "rel" in kind.required else best
+    if kind.at is None:
+        return named
+    if cutoff is None and "cutoff" in kind.required:
+        cutoff = 10
+    return f"{named}@{cutoff}" if cutoff else named

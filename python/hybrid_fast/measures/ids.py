@@ -58,4 +58,4 @@ def by_number(name: str) -> tuple[Any, ...]:
     parts = re.split(r"([0-9]+)", name)
     # Digits by their number without leading zeros: first the longer, then the text.
     parts[1::2] = [(len(digits), digits) for digits in (part.lstrip("0") for part in parts[1::2])]
-    return (*parts, name)
+    return tuple(parts), name
