@@ -49,7 +49,7 @@ def values(names: Sequence[MeasureName], lists: JudgedLists) -> list[Values]:
 
 
 def _check_grades(name: MeasureName, lists: JudgedLists) -> None:
-    if lists.grades is None and (name.judgements or (name.given.get("rel") or 1) > 1):
+    if lists.grades is None and len(lists.ranks) and (name.judgements or (name.given.get("rel") or 1) > 1):
         needed = "documents judged irrelevant" if name.judgements else "grades"
         raise InvalidArgument(
             f"{name.text} needs {needed}: pass grades= aligned with the positives (0: judged irrelevant)"
