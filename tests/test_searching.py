@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
 import os
 import pickle
 import signal
@@ -170,8 +172,9 @@ def test_empty_matrices_and_no_dimensions():
         ["x", "y", "x", "y"],
         np.array(["x", "y", "x", "y"]),
         np.array([7, 3, 7, 3], dtype=np.int8),
-        [("a", 1), None, ("a", 1), None],
-        np.array(["x", None, "x", None], dtype=object),
+        [("a", 1), True, ("a", 1), True],
+        np.array(["x", 2, "x", 2], dtype=object),
+        np.ma.masked_array([7.5, 3.5, 7.5, 3.5], [False] * 4),
     ],
 )
 def test_pools_of_any_labels(pools):
@@ -290,6 +293,75 @@ def test_progress_counts_up_and_its_exception_stops_the_search():
         hf.search(q, p, 2, progress=stop)
 
 
+def missing_labels():
+    yield [None, "x", "x", "y"], 0
+    yield ["x", math.nan, "y", math.nan], 1
+    yield ("x", "y", ("y", math.nan), "x"), 2
+    yield np.array([1, 2, 2, np.nan]), 3
+    yield np.array(["x", "y", None, "x"], dtype=object), 2
+    yield np.array(["2020", "NaT", "2020", "2020"], dtype="M8[D]"), 1
+    yield np.ma.masked_array([1, 2, 3, 4], [0, 0, 1, 0]), 2
+    yield np.ma.masked_array(["a", "b", "c", "d"], [0, 1, 0, 0]), 1
+    yield [1, 2, np.ma.masked, 3], 2
+    yield (label for label in ["x", "x", "x", None]), 3
+    pandas = pytest.importorskip("pandas")
+    yield pandas.Series(["x", None, "y", "y"]), 1
+    yield pandas.Series([1, pandas.NA, 1, 1], dtype="Int64"), 1
+    yield pandas.Series(["x", "x", pandas.NA, "y"], dtype="string"), 2
+    yield pandas.Categorical(["x", "y", None, "x"]), 2
+    yield pandas.Series(pandas.Categorical(["x", "y", "y", None])), 3
+    yield pandas.to_datetime(pandas.Series(["2020-01-01", None, None, None])), 1
+    yield pandas.Index(["x", None, "y", "y"]), 1
+    arrow = pytest.importorskip("pyarrow")
+    yield arrow.array(["x", None, "y", "y"]), 1
+    yield arrow.chunked_array([["x", "y"], ["y", None]]), 3
+    yield arrow.array(["x", "y", None, "y"]).dictionary_encode(), 2
+    yield list(arrow.array([1, 2, 3, None])), 3
+    torch = pytest.importorskip("torch")
+    yield torch.tensor([1.0, math.nan, 2.0, 2.0]), 1
+    yield list(torch.tensor([1.0, 1.0, math.nan, 2.0])), 2
+
+
+def test_a_missing_label_is_an_error_with_its_row():
+    q, p = np.ones((1, 1), dtype="f4"), np.ones((4, 1), dtype="f4")
+    for pools, row in missing_labels():
+        with pytest.raises(
+            InvalidArgument, match=rf"pools lack a label in row {row} \(.*\); give every row one"
+        ):
+            hf.search(q, p, 1, positives=[[0]], pools=pools)
+
+
+def test_labels_of_every_container_are_the_same_pools():
+    arrow, pandas, torch = (pytest.importorskip(name) for name in ("pyarrow", "pandas", "torch"))
+    q, p = np.ones((1, 1), dtype="f4"), np.array([[1], [2], [3], [4]], dtype="f4")
+    numbers = [7, 3, 7, 3]
+    for pools in (
+        numbers, iter(numbers), np.array(numbers), np.array(numbers, dtype=float), arrow.array(numbers),
+        arrow.chunked_array([numbers[:1], numbers[1:]]), list(arrow.array(numbers)), pandas.Series(numbers),
+        pandas.Series(numbers, dtype="Int64"), pandas.Categorical(numbers), torch.tensor(numbers),
+        list(torch.tensor(numbers)),
+    ):  # fmt: skip
+        found = hf.search(q, p, 1, positives=[[0, 1, 3]], pools=pools).pool_ranks
+        assert found.values.tolist() == [2, 2, 1]
+        assert found.select(3).values.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("pools", "message"),
+    [
+        ({"x", "y"}, "pools is set, which has no order; expected a label a passage"),
+        ({0: "x"}, "pools is dict, which has no order"),
+        ("xyxy", "pools is str, expected a label a passage"),
+        ([["x"], "y", "x", "y"], "pools must hold labels that can be hashed"),
+        (np.ones((4, 1)), "pools has 2 dimensions, expected a label a passage"),
+    ],
+)
+def test_what_is_no_column_of_labels_is_refused(pools, message):
+    q, p = np.ones((1, 1), dtype="f4"), np.ones((4, 1), dtype="f4")
+    with pytest.raises((TypeError, InvalidShape), match=message):
+        hf.search(q, p, 1, pools=pools)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signals on this system")
 def test_ctrl_c_stops_a_long_search():
     q, p = np.ones((20_000, 64), dtype="f4"), np.ones((400_000, 64), dtype="f4")
@@ -299,3 +371,66 @@ def test_ctrl_c_stops_a_long_search():
     with pytest.raises(KeyboardInterrupt):
         hf.search(q, p, 5)
     assert time.perf_counter() - start < 8
+
+
+def test_merge_refuses_results_that_no_search_returned():
+    q, p = np.ones((2, 4), dtype="f4"), np.ones((5, 4), dtype="f4")
+    found = hf.search(q, p, 3)
+    by_hand = hf.SearchResult(found.ids, found.scores, None, None)
+    cut = dataclasses.replace(found, ids=found.ids[:, :2], scores=found.scores[:, :2])
+    other = dataclasses.replace(found, scores=found.scores[:1])
+    for results, number in (([by_hand], 0), ([found, by_hand], 1), ([cut, found], 0), ([found, other], 1)):
+        with pytest.raises(
+            InvalidArgument, match=rf"result {number} is not as hybrid_fast\.search returned it"
+        ):
+            hf.merge(results)
+    with pytest.raises(TypeError, match=r"merge needs a list of search results, .* and got one result"):
+        hf.merge(found)
+    with pytest.raises(TypeError, match="and got int"):
+        hf.merge(3)
+    with pytest.raises(TypeError, match="result 1 is int, expected a SearchResult"):
+        hf.merge([found, 1])
+    assert hf.merge([found, hf.merge([found, found])]).ids.tolist() == [[0, 1, 2]] * 2
+
+
+def test_a_vector_is_no_shard(tmp_path):
+    q, p = np.ones((2, 4), dtype="f4"), np.ones(4, dtype="f4")
+    np.save(tmp_path / "p.npy", p)
+    mapped = np.load(tmp_path / "p.npy", mmap_mode="r")
+    for passages in ([p], (p,), [mapped], [mapped, mapped], mapped, p):
+        with pytest.raises(InvalidShape, match="has 1 dimensions, expected a matrix"):
+            hf.search(q, passages, 1)
+
+
+def test_k_is_a_number_and_0_keeps_none():
+    q, p = np.ones((2, 4), dtype="f4"), np.ones((5, 4), dtype="f4")
+    found = hf.search(q, p, 0, positives=[[1], [0, 2]])
+    assert found.ids.shape == found.scores.shape == (2, 0)
+    assert found.ranks.values.tolist() == [2, 1, 3]
+    assert hf.topk(q, 0)[1].shape == (2, 0)
+    for k in (True, np.bool_(True), 1.5, None, "3"):
+        with pytest.raises(TypeError, match="expected a whole number"):
+            hf.search(q, p, k)
+        with pytest.raises(TypeError, match="expected a whole number"):
+            hf.topk(q, k)
+    with pytest.raises(TypeError, match="threads is True"):
+        hf.search(q, p, 1, threads=True)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
+def test_negative_and_conjugate_views_of_torch_are_their_values(kind):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    plain = torch.tensor(rng.standard_normal((6, 8)), dtype=getattr(torch, kind))
+    view = torch._neg_view(plain)
+    assert view.is_neg()
+    passages = np.ones((4, 8), dtype="f4") * np.arange(4, dtype="f4")[:, None]
+    assert hf.search(view, passages, 2).scores.tolist() == hf.search(-plain, passages, 2).scores.tolist()
+    assert hf.search(passages, view, 2).ids.tolist() == hf.search(passages, -plain, 2).ids.tolist()
+    assert hf.topk(view, 3)[1].tolist() == hf.topk(-plain, 3)[1].tolist()
+    if kind == "float32":
+        conjugate = torch.randn(5, 7, dtype=torch.complex64).conj().imag.T.clone().T
+        assert hf.topk(torch._neg_view(torch.ones(2, 3)), 1)[0].tolist() == [[-1.0]] * 2
+        assert hf.ranks(conjugate.contiguous(), [[0]] * 5).values.tolist() == [
+            1 + int((row > row[0]).sum()) for row in conjugate
+        ]

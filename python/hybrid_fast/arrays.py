@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ._core import id_rows as core_id_rows
 from .errors import InvalidArgument, InvalidShape
-from .fields import MOST_THREADS, quoted
+from .fields import MOST_THREADS
+from .quoting import quoted
 
 Matrix: TypeAlias = Any
 """A NumPy array or memory map, or a torch CPU tensor, of two dimensions with contiguous rows."""
@@ -49,7 +50,8 @@ def _from_torch(value: object, name: str) -> NDArray[Any] | None:
         raise TypeError(f"{name} is on {value.device}; pass {name}.cpu()")
     if value.layout is not torch.strided:
         raise TypeError(f"{name} is sparse; pass {name}.to_dense()")
-    tensor = value.detach()
+    # A view that only notes its sign or conjugation has no memory of its own values.
+    tensor = value.detach().resolve_neg().resolve_conj()
     if tensor.dtype is torch.bfloat16:
         # The same bits under a type that NumPy knows.
         return tensor.view(torch.int16).numpy().view(np.uint16)  # type: ignore[no-any-return]  # torch is Any here
@@ -146,11 +148,16 @@ def whole_numbers(values: Any, name: str) -> NDArray[np.int64]:
         InvalidShape: not one dimension.
         InvalidArgument: a value beyond int64.
     """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        row = int(np.argmax(np.ma.getmaskarray(values).ravel()))
+        raise InvalidArgument(f"{name} lack a value in row {row} (masked); fill or drop such rows")
     array = np.asarray(values.tolist() if hasattr(values, "detach") else values)
     if array.ndim != 1:
         raise InvalidShape(f"{name} have {array.ndim} dimensions, expected 1")
     if array.size == 0 and not isinstance(values, np.ndarray):
         return np.zeros(0, dtype=np.int64)
+    if array.dtype == object and all(type(value) is int for value in array):
+        raise InvalidArgument(f"{name} hold {quoted(max(array, key=abs))}, which is beyond int64")
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} are {array.dtype}, expected whole numbers")
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
@@ -163,25 +170,80 @@ def label_codes(labels: Any, count: int, name: str) -> tuple[tuple[Hashable, ...
 
     Raises:
         InvalidShape: not one label a passage.
-        TypeError: a label that cannot be hashed.
+        InvalidArgument: a label that is missing (NaN, None, NA, NaT, null or masked), with its row.
+        TypeError: labels without an order (a set), or one that cannot be hashed.
     """
     names: tuple[Hashable, ...]
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind in "iuUSb":
+    plain = isinstance(labels, np.ndarray) and not isinstance(labels, np.ma.MaskedArray)
+    if plain and labels.ndim == 1 and labels.dtype.kind in "iuUSb":
         distinct, inverse = np.unique(labels, return_inverse=True)
         names, codes = tuple(distinct.tolist()), inverse.astype(np.uint32)
     else:
-        positions: dict[Hashable, int] = {}
-        try:
-            places = [
-                positions.setdefault(label, len(positions))
-                for label in _list(labels, name, "a label a passage")
-            ]
-        except TypeError as error:
-            raise TypeError(f"{name} must hold labels that can be hashed: {error}") from None
-        names, codes = tuple(positions), np.array(places, dtype=np.uint32)
+        names, places = numbered(column_values(labels, name, "a label a passage"), name)
+        codes = places.astype(np.uint32)
     if len(codes) != count:
         raise InvalidShape(f"{name} has {len(codes)} labels, there are {count} passages")
     return names, codes
+
+
+def numbered(labels: Sequence[Any], name: str) -> tuple[tuple[Hashable, ...], NDArray[np.int64]]:
+    """Return the distinct labels in the order of their first places, and the number of each one's label.
+
+    Raises:
+        InvalidArgument: a label that is missing, with its row.
+        TypeError: a label that cannot be hashed.
+    """
+    row = next((row for row, label in enumerate(labels) if is_missing(label)), None)
+    if row is not None:
+        raise InvalidArgument(
+            f"{name} lack a label in row {row} ({labels[row]!r}); give every row one, such as 'unknown', "
+            "or leave such rows out"
+        )
+    numbers: dict[Hashable, int] = {}
+    try:
+        places = [numbers.setdefault(label, len(numbers)) for label in labels]
+    except TypeError as error:
+        raise TypeError(f"{name} must hold labels that can be hashed: {error}") from None
+    return tuple(numbers), np.array(places, dtype=np.int64)
+
+
+def column_values(values: Any, name: str, expected: str) -> list[Any]:
+    """Return the values of a list, array, tensor, or column of a data frame, as Python has them.
+
+    Raises:
+        TypeError: text, a set or a mapping (which have no order), or nothing that holds values.
+        InvalidShape: more than one dimension.
+    """
+    if isinstance(values, set | frozenset | Mapping):
+        raise TypeError(f"{name} is {type(values).__name__}, which has no order; expected {expected}")
+    if getattr(values, "ndim", 1) != 1:
+        raise InvalidShape(f"{name} has {values.ndim} dimensions, expected {expected}")
+    for convert in ("to_pylist", "to_list"):
+        if hasattr(values, convert):
+            return list(getattr(values, convert)())
+    return [_plain(value) for value in _list(values, name, expected)]
+
+
+def _plain(value: Any) -> Any:
+    """Return a scalar of pyarrow or torch as Python's own."""
+    for convert in ("as_py", "item"):
+        if hasattr(value, convert) and getattr(value, "ndim", 0) == 0 and value is not np.ma.masked:
+            return getattr(value, convert)()
+    return value
+
+
+def is_missing(value: object) -> bool:
+    """Say whether a value stands for none: None, NaN, NaT, pandas' NA, a masked one, or a tuple with one."""
+    if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, str | int):
+        return False
+    if isinstance(value, tuple):
+        return any(map(is_missing, value))
+    try:
+        return bool(value != value)
+    except Exception:
+        return False
 
 
 def count_of(value: object, name: str, least: int) -> int:

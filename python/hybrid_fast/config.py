@@ -27,9 +27,9 @@ from .fields import (
     each,
     filled,
     not_negative,
-    quoted,
     seed_range,
 )
+from .quoting import quoted
 from .text_files import read_toml
 
 T = TypeVar("T")

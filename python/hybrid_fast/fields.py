@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from .errors import ConfigError
+from .quoting import SHOWN, quoted
 
 T = TypeVar("T")
 
@@ -28,8 +29,6 @@ MOST = 2**31 - 1
 """Largest count of anything: what libraries below take."""
 MOST_THREADS = 2**16
 """Most threads of one call: beyond any machine, and below what fails without a word."""
-SHOWN = 60
-"""Characters of a text that a message quotes."""
 
 
 class FieldError(ConfigError):
@@ -64,25 +63,6 @@ class UnknownFieldError(FieldError):
 def joined(outer: str, inner: str) -> str:
     """Return the place of ``inner`` as seen from further outside."""
     return f"{outer}.{inner}" if outer and inner else outer or inner
-
-
-def quoted(value: object) -> str:
-    """Return a value as a message shows it: in part where it is long, whatever it is."""
-    if isinstance(value, str):
-        return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}… ({len(value):,} characters)"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**20:
-        return f"a number of about {int((value.bit_length() - 1) * math.log10(2)) + 1:,} digits"
-    if isinstance(value, Mapping):
-        return f"a table with {_listed([str(key)[:SHOWN] for key in value])}" if value else "an empty table"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return f"a {type(value).__name__}"
-    if isinstance(value, list | tuple) and any(isinstance(item, list | tuple | Mapping) for item in value):
-        return "a list of lists or tables"
-    try:
-        text = " ".join((str(value) if isinstance(value, os.PathLike) else repr(value)).split())
-    except (RecursionError, ValueError):
-        return f"a {type(value).__name__}"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text):,} characters)"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -386,10 +366,6 @@ def _path(value: Any, place: str) -> Path:
         raise FieldError(place, f"is {quoted(text)}, expected a path")
     _text(text, place)
     return value if isinstance(value, Path) else Path(text)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -219,6 +219,9 @@ class PairIndex:
 
 def _column(name: str, values: ArrayLike) -> NDArray[np.integer[Any]]:
     """Return ``values`` as whole numbers in one dimension; arrays are taken as they are."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        row = int(np.argmax(np.ma.getmaskarray(values).ravel()))
+        raise InvalidArgument(f"{name} lacks a value in row {row} (masked); −1 marks a side that is missing")
     array = np.asarray(values)
     if array.ndim != 1:
         raise InvalidShape(f"{name} has shape {array.shape}, expected one dimension, one value a cell")

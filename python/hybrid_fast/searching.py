@@ -108,10 +108,10 @@ def search(
             in place.
         passages: [passages, dimensions], likewise; or a list of such matrices, the shards of one corpus
             in order: ids count through them, and the answer is that of one search over all.
-        k: passages to keep per query; more than there are gives all of them.
+        k: passages to keep per query; more than there are gives all of them, 0 none (ranks alone).
         positives: golds of each query to rank: a list of id lists, or a tuple (indptr, ids).
-        pools: one label per passage (its language, say) over all shards; each positive is then also
-            ranked among the passages of its own label.
+        pools: one label per passage (its language, say) over all shards, in a list, array, tensor or
+            column; each positive is then also ranked among the passages of its own label.
         precision: ``"auto"`` bounds scores in whole numbers first where the processor is fast at that, and
             computes in float32 only those that may matter; ``"f32"`` computes all. The answer is the same.
         threads: as for :func:`hybrid_fast.ranks`. Never changes the result.
@@ -125,7 +125,7 @@ def search(
         NotANumber: a score is NaN; the message names query and passage.
         TypeError: float64 or integers; the message names the cast to make.
         InvalidShape: dimensions or lengths that differ.
-        InvalidArgument: an unknown precision or device.
+        InvalidArgument: an unknown precision or device, or a label that is missing (NaN, None, NA).
         NotSupported: a CUDA device that is not there.
         ImportError: a CUDA device without torch.
 
@@ -135,6 +135,7 @@ def search(
         ([[0], [1]], [2, 1])
     """
     k, threads = count_of(k, "k", 0), thread_count(threads)
+    _check_shards(passages)
     scorer = scorer_for(device, precision, threads)
     q, parts = scorer.matrix(queries, "queries"), opened(scorer, passages)
     check_dimensions(q, parts)
@@ -150,6 +151,19 @@ def search(
     found = search_over(scorer, q, parts, k, codes, targets, threads, progress)
     searched = Searched(len(q), total, k, scorer.name, golds, labels, codes)
     return SearchResult(found[0], found[1], *_ranks(found, targets, labels), (searched,))
+
+
+def _check_shards(passages: Any) -> None:
+    """Refuse a vector where the matrix of a shard is meant."""
+    if not isinstance(passages, list | tuple):
+        return
+    for number, part in enumerate(passages):
+        alone = len(passages) == 1 or isinstance(part, np.memmap)
+        if alone and getattr(part, "ndim", 2) == 1:
+            raise InvalidShape(
+                f"passages[{number}] has 1 dimensions, expected a matrix [passages, dimensions]; "
+                "for a single passage pass it as a matrix of one row"
+            )
 
 
 def _ranks(
@@ -179,16 +193,15 @@ def merge(results: Iterable[SearchResult], *, threads: int | None = None) -> Sea
     Raises:
         InvalidArgument: no results, or results that do not belong together, or that were searched in
             another process with positives (their embeddings are not at hand), or whose embeddings were
-            changed since.
+            changed since, or that no search returned.
+        TypeError: not a list of search results.
 
     Example:
         >>> q, p = np.eye(3, dtype="f4"), np.eye(3, dtype="f4")
         >>> merge([search(q, p[:2], 1), search(q, p[2:], 1)]).ids.tolist()
         [[0], [1], [2]]
     """
-    results = list(results)
-    if not results:
-        raise InvalidArgument("merge needs at least one search result")
+    results = _checked_results(results)
     searches = [searched for result in results for searched in result.shards]
     _check_together(searches)
     if len(results) == 1:
@@ -214,6 +227,28 @@ def merge(results: Iterable[SearchResult], *, threads: int | None = None) -> Sea
     found = search_over(scorer, golds[0].queries, parts, 0, pools, targets, threads)
     ranks, pool_ranks = _ranks(found, targets, labels)
     return replace(merged, ranks=ranks, pool_ranks=pool_ranks)
+
+
+def _checked_results(results: Any) -> list[SearchResult]:
+    """Return the results to merge, all as a search returned them."""
+    if isinstance(results, SearchResult) or not isinstance(results, Iterable):
+        kind = "one result" if isinstance(results, SearchResult) else type(results).__name__
+        raise TypeError(f"merge needs a list of search results, one a shard, and got {kind}")
+    found: list[SearchResult] = list(results)
+    if not found:
+        raise InvalidArgument("merge needs at least one search result")
+    for number, result in enumerate(found):
+        if not isinstance(result, SearchResult):
+            raise TypeError(f"result {number} is {type(result).__name__}, expected a SearchResult")
+        queries = {searched.queries for searched in result.shards}
+        passages = sum(searched.passages for searched in result.shards)
+        shapes = {(of, min(searched.k, passages)) for of in queries for searched in result.shards}
+        if shapes != {np.shape(result.ids)} or np.shape(result.scores) != np.shape(result.ids):
+            raise InvalidArgument(
+                f"result {number} is not as hybrid_fast.search returned it (built or changed by hand): "
+                "merge needs the sizes of the shards, which only search writes down"
+            )
+    return found
 
 
 def _check_together(searches: list[Searched]) -> None:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import column_values, numbered
 from .errors import InvalidArgument, InvalidShape, NotANumber
 
 __all__ = ["Difference", "Interval", "bootstrap", "paired_difference", "sign_flip_test"]
@@ -223,10 +224,10 @@ def _coded(labels: Labels | None, length: int, name: str) -> NDArray[np.int64]:
     """Number the labels from 0 by first occurrence."""
     if labels is None:
         return np.arange(length) if name == "clusters" else np.zeros(length, dtype=np.int64)
-    if len(labels) != length:
-        raise InvalidShape(f"{name} has {len(labels)} labels for {length} queries")
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
+    values = column_values(labels, name, "a label a query")
+    if len(values) != length:
+        raise InvalidShape(f"{name} has {len(values)} labels for {length} queries")
+    return numbered(values, name)[1]
 
 
 def _by_cluster(table: Float, cluster: NDArray[np.int64], stratum: NDArray[np.int64]) -> tuple[Float, Float]:

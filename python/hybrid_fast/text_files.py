@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from .errors import HybridFastError
+from .quoting import shortened
 
 LONGEST_LINE = 64 * 2**20
 """Most bytes of one line."""
 
 LARGEST_FILE = 512 * 2**20
 """Most bytes, unpacked, of a file that is read as a whole (JSON, TOML)."""
-
-LONGEST_QUOTE = 80
-"""Most characters of a value that a message repeats."""
 
 OTHER_ENCODINGS = {
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -31,25 +29,6 @@ OTHER_ENCODINGS = {
     b"\xfe\xff": "UTF-16",
 }
 """Byte order mark → encoding; the longer ones first."""
-
-
-def quoted(value: object) -> str:
-    """Return a value as a message shows it: its ``repr``, the middle of a long one left out."""
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 1000:
-        return f"a number of about {int(value.bit_length() * 0.30103) + 1:,} digits"
-    if isinstance(value, str) and len(value) > 4 * LONGEST_QUOTE:
-        value = value[: 2 * LONGEST_QUOTE] + value[-2 * LONGEST_QUOTE :]
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # numbers of thousands of digits, lists thousands deep
-        return f"a {type(value).__name__}"
-    half = LONGEST_QUOTE // 2
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:half]}…{text[-half:]}"
-
-
-def shortened(text: str) -> str:
-    """Return a message of another library, the middle of a long one left out."""
-    return text if len(text) <= 3 * LONGEST_QUOTE else f"{text[: 2 * LONGEST_QUOTE]}…{text[-LONGEST_QUOTE:]}"
 
 
 def read_lines(path: Path, error: type[HybridFastError]) -> Iterator[tuple[int, str]]:

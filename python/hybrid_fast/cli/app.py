@@ -13,7 +13,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .._core import __version__
-from ..fields import nearest, quoted
+from ..fields import nearest
+from ..quoting import quoted
 from . import configuration
 from .common import read_common
 from .completion import install_completion
@@ -33,6 +34,7 @@ COMMANDS = {
     "train": "Fine-tune an encoder on ratio-controlled batches.",
     "evaluate": "Measure an encoder in the monolingual, cross-lingual, multilingual settings.",
     "search": "Search files of passage embeddings for the best passages of each query.",
+    "measure": "Measure a run file against judgements, as trec_eval and ir_measures do.",
     "sweep": "Train at several ratios and seeds under equal conditions.",
     "report": "Write the report of a sweep: one HTML page, its figures and tables.",
     "demo": "Try it all on a small embedded corpus, offline: a sweep and its report.",

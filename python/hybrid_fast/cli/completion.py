@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from ..fields import quoted
+from ..quoting import quoted
 from .console import say
 from .options import UsageError
 from .targets import check_file

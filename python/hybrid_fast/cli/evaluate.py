@@ -58,6 +58,7 @@ def evaluate(
     from ..evaluation.embeddings import check_names
     from ..evaluation.evaluation import check_place
     from ..evaluation.model import check_numbers
+    from ..evaluation.trec import check_ids
     from ..extras import require
     from .console import STANDARD_OUTPUT, be_quiet, console, progress_bars, say, write_json
     from .options import UsageError
@@ -74,6 +75,8 @@ def evaluate(
     if json is not None:
         check_file(json, "--json")
     corpus = load_source(source)
+    if run:
+        check_ids(corpus)
     with progress_bars() as bars:
         task = bars.add_task(f"Encoding {corpus.name}", total=len(corpus.queries) + len(corpus.passages))
         found = measure_model(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from ..config import SourceConfig
 from ..errors import ConfigError
-from ..fields import FieldError, nearest, quoted, words_of
+from ..fields import FieldError, nearest, words_of
+from ..quoting import quoted
 
 if TYPE_CHECKING:
     from cyclopts import App

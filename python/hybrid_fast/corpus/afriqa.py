@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .assembling import Assembly
 from .corpus import Corpus
 from .languages import language_in_name

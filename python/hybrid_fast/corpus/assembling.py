@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .corpus import Cells, Corpus, Qrels, Rows
 from .joining import identities
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import CorpusError
-from ..text_files import quoted, shortened
+from ..quoting import quoted, shortened
 from .corpus import Corpus
 from .reading import whole
 from .table import corpus_of_records

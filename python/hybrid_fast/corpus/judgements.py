@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .assembling import RowList, compressed
 from .corpus import Cells, Corpus, Rows
 from .joining import identities

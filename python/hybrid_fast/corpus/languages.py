@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 
 SAME_SCRIPT = {
     "Hang": "Kore",

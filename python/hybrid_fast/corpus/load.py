@@ -11,7 +11,7 @@ from typing import Literal
 
 from ..config import SourceConfig
 from ..errors import ConfigError, CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .afriqa import read_afriqa
 from .beir import read_beir_folder
 from .corpus import Corpus

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .assembling import RowList
 from .corpus import Corpus
 from .judgements import Grades, JudgementList, Missing, read_trec

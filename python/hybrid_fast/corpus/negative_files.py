@@ -17,7 +17,7 @@ import numpy as np
 
 from ..atomic import replacing
 from ..errors import CorpusError
-from ..text_files import quoted, shortened
+from ..quoting import quoted, shortened
 from .corpus import Corpus
 from .hard_negatives import HardNegatives
 from .identities import Identities, corpus_identities, row_identities

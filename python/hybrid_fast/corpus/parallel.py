@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .assembling import Assembly
 from .corpus import Corpus
 from .languages import normalise_language, script

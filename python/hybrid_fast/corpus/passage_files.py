@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .reading import parse_record, read_json_lines, read_lines, take, take_id
 
 

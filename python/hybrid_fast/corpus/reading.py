@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from .. import text_files
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..quoting import quoted
 from .languages import language_in_name
 
 T = TypeVar("T")

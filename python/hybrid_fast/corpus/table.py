@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorpusError
-from ..text_files import quoted, shortened
+from ..quoting import quoted, shortened
 from .assembling import Assembly, RowList
 from .corpus import Corpus
 from .judgements import Missing

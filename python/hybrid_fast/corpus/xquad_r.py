@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
-from ..text_files import quoted, shortened
+from ..quoting import quoted, shortened
 from .assembling import Assembly
 from .corpus import Corpus
 from .reading import by_language, files_by_stem, read_json, take

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from ..config import DEFAULT_MEASURES, Setting
 from ..corpus import Corpus
 from ..errors import InvalidArgument, InvalidShape
-from ..fields import joined, nearest, quoted
+from ..fields import joined, nearest
+from ..measure_names import measures_of_ranks
 from ..measures import measure
 from ..progress import Progress
+from ..quoting import quoted
 from ..ranking import Ranks
 from ..searching import search
 from .evaluation import ALL_LANGUAGES, RANK_DISTANCE, SETTINGS, Cell, Evaluation
@@ -130,9 +132,8 @@ def check_names(settings: Sequence[Setting], measures: Sequence[str], place: str
             where = f"{joined(place, 'settings')}[{position}]"
             close = nearest(setting, known) if isinstance(setting, str) else ""
             raise InvalidArgument(f"{where} is {quoted(setting)}, expected one of {', '.join(known)}{close}")
-    nothing = np.zeros(0, dtype=np.int64)
     try:
-        measure(Ranks(np.zeros(1, dtype=np.int64), nothing), _without_rank_distance(measures))
+        measures_of_ranks(measures, judged=False)
     except (InvalidArgument, TypeError) as error:
         raise InvalidArgument(f"{joined(place, 'measures')}: {error}") from None
 
@@ -232,7 +233,8 @@ def tabulate(
 
 def _without_rank_distance(measures: Sequence[str]) -> list[str]:
     """Return the measures to take from any pool, each once; rank distance is added by itself."""
-    return [item for item in dict.fromkeys(measures) if item != RANK_DISTANCE]
+    named = (item.text for item in measures_of_ranks(measures, judged=False))
+    return [item for item in named if item != RANK_DISTANCE]
 
 
 def _order(cell: Cell) -> tuple[int, str, str]:

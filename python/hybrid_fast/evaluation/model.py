@@ -14,8 +14,8 @@ from ..arrays import count_of, thread_count
 from ..config import DEFAULT_MEASURES, EncoderConfig, Setting
 from ..corpus import Corpus
 from ..errors import CorpusError, InvalidArgument
-from ..fields import quoted
 from ..progress import Progress
+from ..quoting import quoted
 from .embeddings import Golds, check_names, evaluate_embeddings, tabulate
 from .encoding import (
     Counted,
