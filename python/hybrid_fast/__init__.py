@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         Tier,
         TrainConfig,
     )
-    from .corpus import Corpus, HardNegatives, identities, load_corpus
+    from .corpus import Corpus, HardNegatives, load_corpus
+    from .corpus.identities import identities
     from .errors import HybridFastError
     from .evaluation import Evaluation, evaluate
     from .measures import Measures, measure, measure_run

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import text_files
 from ..errors import CorpusError
-from ..text_files import quoted
+from ..text_files import quoted, read_text
+from ..text_files import read_lines as lines_of
 from .languages import language_in_name
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         FileNotFoundError: there is no such file.
         CorpusError: not gzip, truncated, not UTF-8, or a line of more than 64 MiB; the line is named.
     """
-    return text_files.read_lines(path, CorpusError)
+    return lines_of(path, CorpusError)
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -134,7 +134,7 @@ def read_json_value(path: Path) -> Any:
         CorpusError: not gzip, truncated, not UTF-8, not JSON (line and column named), or over 512 MiB.
     """
     damaged: list[str] = []
-    text = text_files.read_text(path, CorpusError)
+    text = read_text(path, CorpusError)
     try:
         value = json.loads(text)
         if _may_hold_halves(text):
