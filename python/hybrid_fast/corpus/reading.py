@@ -28,6 +28,12 @@ NAMES = {
 LONE = re.compile("[\ud800-\udfff]")
 """Half of a surrogate pair: no character, and not to be written as UTF-8."""
 
+ESCAPED_HALF = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Half a pair as JSON writes it; only to say in which line one stands."""
+
 LARGEST_NUMBER = 2**63 - 1
 """What the columns of a corpus hold."""
 
@@ -138,7 +144,7 @@ def read_json_value(path: Path) -> Any:
     try:
         value = json.loads(text)
         if _may_hold_halves(text):
-            value = _repaired(value, str(path), damaged)
+            value = _repaired(value, f"{path}{_line_of_half(text)}", damaged)
     except json.JSONDecodeError as error:
         raise CorpusError(
             f"{path}, line {error.lineno}, column {error.colno}: malformed or truncated JSON ({error.msg})"
@@ -205,6 +211,11 @@ def whole(text: str) -> str:
 def _may_hold_halves(text: str) -> bool:
     """Return whether a JSON text has an escape that can leave half a surrogate pair; nothing else can."""
     return "\\ud" in text or "\\uD" in text
+
+
+def _line_of_half(text: str) -> str:
+    half = ESCAPED_HALF.search(text)
+    return "" if half is None else f", line {text.count(chr(10), 0, half.start()) + 1}"
 
 
 def _malformed(error: Exception, where: str) -> CorpusError:
