@@ -28,7 +28,8 @@ from hybrid_fast.config import (
     to_mapping,
 )
 from hybrid_fast.errors import ConfigError
-from hybrid_fast.fields import FieldError, conform, field_hints, nearest, quoted
+from hybrid_fast.fields import FieldError, conform, field_hints, nearest
+from hybrid_fast.quoting import quoted
 
 KINDS = [
     item

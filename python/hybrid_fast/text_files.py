@@ -22,6 +22,9 @@ LONGEST_LINE = 64 * 2**20
 LARGEST_FILE = 512 * 2**20
 """Most bytes, unpacked, of a file that is read as a whole (JSON, TOML)."""
 
+START = 4096
+"""Bytes of a file in which a zero byte shows that it is no UTF-8 text."""
+
 OTHER_ENCODINGS = {
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -52,7 +55,7 @@ def read_lines(path: Path, error: type[HybridFastError]) -> Iterator[tuple[int, 
                         "longest that is read; is it a text file with one record a line?"
                     )
                 if number == 1:
-                    _refuse_other_encoding(path, line[:4], error)
+                    _refuse_other_encoding(path, line[:START], error)
                     yield 1, line.decode().lstrip("\ufeff").removesuffix("\n").removesuffix("\r")
                 else:
                     yield number, line.decode().removesuffix("\n").removesuffix("\r")
@@ -77,7 +80,7 @@ def read_text(path: Path, error: type[HybridFastError]) -> str:
             f"{path} holds more than {LARGEST_FILE // 2**20} MiB, the most that is read at once; "
             "split it, or write it with one record a line"
         )
-    _refuse_other_encoding(path, data[:4], error)
+    _refuse_other_encoding(path, data[:START], error)
     try:
         return data.decode().lstrip("\ufeff")
     except UnicodeDecodeError as damage:
@@ -98,8 +101,10 @@ def read_toml(path: Path, error: type[HybridFastError]) -> dict[str, Any]:
         raise error(f"{path} is not valid TOML: {shortened(str(malformed))}") from None
     except RecursionError:
         raise error(f"{path} is not valid TOML: its values are nested too deep") from None
-    except HybridFastError:
+    except (HybridFastError, FileNotFoundError):
         raise
+    except OSError as refused:
+        raise error(f"{path} cannot be read: {refused.strerror}; give a TOML file") from None
     except ValueError as long:  # Python converts no number of more than 4,300 digits, and no 30 February
         raise error(f"{path} is not valid TOML: a value cannot be read ({shortened(str(long))})") from None
 
@@ -112,10 +117,10 @@ def _open(path: Path) -> io.BufferedReader | gzip.GzipFile:
 
 def _refuse_other_encoding(path: Path, start: bytes, error: type[HybridFastError]) -> None:
     name = next((name for mark, name in OTHER_ENCODINGS.items() if start.startswith(mark)), None)
-    if name is None and len(start) > 1 and (start[0] == 0) != (start[1] == 0):
-        name = "UTF-16"  # without a mark, Latin letters still come with a zero byte each
     if name is not None:
         raise error(f"{path} is {name} text, as Windows programs write it; save it as UTF-8")
+    if b"\0" in start:  # without a mark, blanks and Latin letters still come with a zero byte each
+        raise error(f"{path} holds zero bytes, as UTF-16 text and binary files do; save it as UTF-8 text")
 
 
 def _damage(path: Path, damage: Exception, lines: int, *, whole: bool) -> str:

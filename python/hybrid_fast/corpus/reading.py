@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import text_files
 from ..errors import CorpusError
 from ..quoting import quoted
+from ..text_files import read_lines as lines_of
+from ..text_files import read_text
 from .languages import language_in_name
 
 T = TypeVar("T")
@@ -27,6 +28,12 @@ NAMES = {
 
 LONE = re.compile("[\ud800-\udfff]")
 """Half of a surrogate pair: no character, and not to be written as UTF-8."""
+
+ESCAPED_HALF = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+"""Half a pair as JSON writes it; only to say in which line one stands."""
 
 LARGEST_NUMBER = 2**63 - 1
 """What the columns of a corpus hold."""
@@ -85,7 +92,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         FileNotFoundError: there is no such file.
         CorpusError: not gzip, truncated, not UTF-8, or a line of more than 64 MiB; the line is named.
     """
-    return text_files.read_lines(path, CorpusError)
+    return lines_of(path, CorpusError)
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -134,11 +141,11 @@ def read_json_value(path: Path) -> Any:
         CorpusError: not gzip, truncated, not UTF-8, not JSON (line and column named), or over 512 MiB.
     """
     damaged: list[str] = []
-    text = text_files.read_text(path, CorpusError)
+    text = read_text(path, CorpusError)
     try:
         value = json.loads(text)
         if _may_hold_halves(text):
-            value = _repaired(value, str(path), damaged)
+            value = _repaired(value, f"{path}{_line_of_half(text)}", damaged)
     except json.JSONDecodeError as error:
         raise CorpusError(
             f"{path}, line {error.lineno}, column {error.colno}: malformed or truncated JSON ({error.msg})"
@@ -205,6 +212,11 @@ def whole(text: str) -> str:
 def _may_hold_halves(text: str) -> bool:
     """Return whether a JSON text has an escape that can leave half a surrogate pair; nothing else can."""
     return "\\ud" in text or "\\uD" in text
+
+
+def _line_of_half(text: str) -> str:
+    half = ESCAPED_HALF.search(text)
+    return "" if half is None else f", line {text.count(chr(10), 0, half.start()) + 1}"
 
 
 def _malformed(error: Exception, where: str) -> CorpusError:

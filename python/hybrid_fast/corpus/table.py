@@ -102,6 +102,7 @@ def write_table(corpus: Corpus, folder: Path | str, *, format: Format = "jsonl")
 
     Raises:
         FileExistsError: the folder is not empty.
+        CorpusError: a text that cannot be written as UTF-8 (half a surrogate pair).
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -115,7 +116,13 @@ def write_table(corpus: Corpus, folder: Path | str, *, format: Format = "jsonl")
             ("pairs", _pair_records(corpus)),
             ("qrels", _qrel_records(corpus)),
         ):
-            _write(temporary / f"{stem}.{format}", records)
+            try:
+                _write(temporary / f"{stem}.{format}", records)
+            except UnicodeEncodeError as error:
+                raise CorpusError(
+                    f"{corpus.name} cannot be written: a text of its {stem} holds half a surrogate pair at "
+                    f"{quoted(error.object[max(0, error.start - 20) : error.end])}; replace it by U+FFFD"
+                ) from None
         about = {"layout": "hybrid_fast corpus", "version": VERSION, "name": corpus.name}
         (temporary / "corpus.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
         temporary.replace(folder)
