@@ -666,3 +666,25 @@ class TestProgress:
         finally:
             consoles.be_quiet(False)
         assert capfd.readouterr() == ("", "")
+
+
+class TestPage:
+    """docs/command-line.md says what is so."""
+
+    PAGE = (Path(__file__).parents[1] / "docs" / "command-line.md").read_text(encoding="utf-8")
+
+    def test_its_file_is_taken_as_it_stands(self, tmp_path):
+        from hybrid_fast.config import load
+
+        (text,) = re.findall(r"```toml\n(.*?)```", self.PAGE, flags=re.DOTALL)
+        (tmp_path / "run.toml").write_text(text, encoding="utf-8")
+        config = load(TrainConfig, tmp_path / "run.toml")
+        assert (config.steps, config.sampler.mono_ratio, config.sources[0].name) == (200, 0.25, "demo")
+
+    def test_its_errors_are_those_of_the_command(self, capfd, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("sweep.toml").write_text("[train.sampler]\nbatch_size = 0\n")
+        shown = re.findall(r"\$ hybrid-fast (.*)\n(Error: .*)\n", self.PAGE)
+        assert len(shown) == 2
+        for words, error in shown:
+            assert f"Error: {refused(capfd, *words.split())}" == error
