@@ -201,12 +201,12 @@ def merge(results: Iterable[SearchResult], *, threads: int | None = None) -> Sea
         >>> merge([search(q, p[:2], 1), search(q, p[2:], 1)]).ids.tolist()
         [[0], [1], [2]]
     """
+    threads = thread_count(threads)
     results = _checked_results(results)
     searches = [searched for result in results for searched in result.shards]
     _check_together(searches)
     if len(results) == 1:
         return results[0]
-    threads = thread_count(threads)
     starts = np.cumsum([0] + [sum(searched.passages for searched in result.shards) for result in results])
     ids, scores = joined(
         [result.ids + start for result, start in zip(results, starts[:-1], strict=True)],

@@ -168,7 +168,7 @@ def show_help(app: App, commands: Mapping[str, str], command: str | None, *, eve
     by_name = {one.names[0]: one for one in options}
     often = [by_name[name] for name in guide.often if name in by_name] if guide.often else options
     often = [one for one in options if one.position is not None and one not in often] + often
-    rare = [one for one in options if one not in often and not _is_part_of_source(one, often)]
+    rare = [one for one in options if one not in often]
     _section("Options" if not rare else "Common options", [_described(one) for one in often])
     if rare and everything:
         for title, part in _by_table(rare):

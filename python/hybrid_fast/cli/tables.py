@@ -12,7 +12,7 @@ from rich.text import Text
 
 GAP = "  "
 """Between two columns."""
-NARROWEST = 8
+NARROWEST = 4
 """Characters that a column of labels keeps before its words are broken."""
 
 
@@ -74,6 +74,11 @@ class ValueTable:
         widths = [self._column_width(at) for at in range(len(self.columns))]
         waiting = list(range(len(self.columns)))
         shown = len(self.labels)
+        if waiting and sum(self._label_widths(shown, width, max(widths))) + len(GAP) * shown > width - max(
+            widths
+        ):
+            yield from self._listed()
+            waiting = []
         while waiting:
             label_widths = self._label_widths(shown, width, max(widths))
             room = width - sum(label_widths) - len(GAP) * len(label_widths)
@@ -86,6 +91,14 @@ class ValueTable:
             shown = min(shown, self.keys)
         if self.caption:
             yield Text("\n".join(textwrap.wrap(self.caption, width)), "dim")
+
+    def _listed(self) -> Iterator[Text]:
+        """Yield a line a value, where not even one column has room beside its labels."""
+        for row in self.rows:
+            yield Text(" · ".join(label for label in row.labels if label), "bold")
+            for header, value in zip(self.columns, row.values, strict=False):
+                yield Text(f"{header}:" if header else "", "dim")
+                yield Text(value)
 
     def _column_width(self, at: int) -> int:
         cells = [cell_len(row.values[at]) for row in self.rows if at < len(row.values)]
@@ -173,7 +186,11 @@ class FactTable:
 
 def _wrapped(text: str, width: int) -> list[str]:
     """Return lines of a text; a word longer than a line is broken."""
-    parts = [line for part in text.split("\n") for line in (textwrap.wrap(part, width) or [""])]
+    parts = [
+        line
+        for part in text.split("\n")
+        for line in (textwrap.wrap(part, width, break_on_hyphens=False) or [""])
+    ]
     return parts if all(cell_len(part) <= width for part in parts) else _folded(text, width)
 
 
