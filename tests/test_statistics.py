@@ -156,3 +156,23 @@ def test_bad_arguments_are_named():
         sign_flip_test([0.0, 1.0], over="languages")
     with pytest.raises(InvalidShape, match="equal shapes"):
         paired_difference([0.0], [0.0, 1.0])
+
+
+def test_draws_that_are_kept_give_the_numbers_of_those_drawn_anew(monkeypatch):
+    generator = np.random.default_rng(5)
+    tables = [generator.random((seeds, queries)) - 0.4 for seeds in (1, 3) for queries in (7, 40, 300)]
+
+    def numbers():
+        return [
+            (bootstrap(table, replicates=600, seed=seed), sign_flip_test(table, permutations=700, seed=seed))
+            for seed in (1, 2)
+            for table in [*tables, *tables]
+        ]
+
+    from hybrid_fast import statistics
+
+    kept = numbers()
+    assert statistics._kept_draws.cache_info().hits > 0
+    assert statistics._kept_flips.cache_info().hits > 0
+    monkeypatch.setattr(statistics, "_KEPT", 0)
+    assert numbers() == kept

@@ -16,8 +16,9 @@ Everything is a pure function of its arguments; the same seed gives the same num
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -29,10 +30,14 @@ from .errors import InvalidArgument, InvalidShape, NotANumber
 __all__ = ["Difference", "Interval", "bootstrap", "paired_difference", "sign_flip_test"]
 
 Float = NDArray[np.float64]
+Ints = NDArray[np.integer[Any]]
 Labels = Sequence[Hashable] | NDArray[Any]
 
 _BLOCK = 256
 """Replicates computed at a time: bounds the memory, does not change the numbers."""
+
+_KEPT = 2**24
+"""Most bytes of draws that are kept for the next call: a report asks for the same ones a thousand times."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def bootstrap(
     if replicates < 1:
         raise InvalidArgument(f"replicates is {replicates}, expected 1 or more")
     sums, counts = _by_cluster(table, cluster, stratum)
-    draws = _replicates(sums, counts, replicates, np.random.default_rng(_entropy(seed, "bootstrap")))
+    draws = _resampled(sums, counts, replicates, seed)
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(_statistic(sums, counts), float(low), float(high), confidence)
 
@@ -189,14 +194,8 @@ def sign_flip_test(
     threshold = observed - 1e-12 * np.abs(units).sum()
     exact = len(units) < 63 and 2 ** len(units) <= permutations
     total = 2 ** len(units) if exact else permutations
-    generator = np.random.default_rng(_entropy(seed, "sign-flip"))
     hits = 0
-    for start in range(0, total, _BLOCK):
-        size = min(_BLOCK, total - start)
-        if exact:
-            pattern = np.arange(start, start + size)[:, None] >> np.arange(len(units)) & 1
-        else:
-            pattern = generator.integers(0, 2, (size, len(units)))
+    for pattern in _every_flip(len(units)) if exact else _flips(seed, total, len(units)):
         sums_of_flips = np.einsum("bu,u->b", 1.0 - 2.0 * pattern, units)
         hits += int(np.count_nonzero(np.abs(sums_of_flips) >= threshold))
     return hits / total if exact else (1 + hits) / (1 + total)
@@ -245,24 +244,80 @@ def _statistic(sums: Float, counts: Float) -> float:
     return float((sums.sum(axis=1).mean(axis=0) / counts.sum(axis=0)).mean())
 
 
+def _resampled(sums: Float, counts: Float, replicates: int, seed: int) -> Float:
+    """Return the replicates of a bootstrap, from draws that are kept where they are few."""
+    seeds, clusters, _ = sums.shape
+    if max(seeds, clusters) < 2**15 and 2 * replicates * (seeds + clusters) <= _KEPT:
+        return _weighted(sums, counts, replicates, _kept_draws(seed, replicates, seeds, clusters))
+    return _replicates(sums, counts, replicates, np.random.default_rng(_entropy(seed, "bootstrap")))
+
+
 def _replicates(sums: Float, counts: Float, replicates: int, generator: np.random.Generator) -> Float:
+    seeds, clusters, _ = sums.shape
+    return _weighted(sums, counts, replicates, _draws(replicates, seeds, clusters, generator))
+
+
+def _weighted(sums: Float, counts: Float, replicates: int, draws: Iterable[tuple[Ints, Ints]]) -> Float:
+    """Return the statistic under draws of seeds and clusters."""
     seeds, clusters, strata = sums.shape
+    flat = sums.transpose(1, 0, 2).reshape(clusters, -1)
     statistic = np.empty(replicates)
-    for start in range(0, replicates, _BLOCK):
-        size = min(_BLOCK, replicates - start)
-        of_seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size).astype(np.float64)
-        of_clusters = generator.multinomial(clusters, np.full(clusters, 1 / clusters), size).astype(
-            np.float64
-        )
+    start = 0
+    for seeds_drawn, clusters_drawn in draws:
+        of_seeds, of_clusters = seeds_drawn.astype(np.float64), clusters_drawn.astype(np.float64)
+        size = len(of_seeds)
         # einsum sums in one written order; a BLAS product may not, and the numbers should not
         # depend on its threads.
-        by_seed = np.einsum("bc,cx->bx", of_clusters, sums.transpose(1, 0, 2).reshape(clusters, -1))
+        by_seed = np.einsum("bc,cx->bx", of_clusters, flat)
         above = np.einsum("bs,bsl->bl", of_seeds / seeds, by_seed.reshape(size, seeds, strata))
         below = np.einsum("bc,cl->bl", of_clusters, counts)
         drawn = below > 0
         means = np.divide(above, below, out=np.zeros_like(above), where=drawn)
         statistic[start : start + size] = means.sum(axis=1) / drawn.sum(axis=1)
+        start += size
     return statistic
+
+
+def _draws(
+    replicates: int, seeds: int, clusters: int, generator: np.random.Generator
+) -> Iterator[tuple[Ints, Ints]]:
+    """Return how often each seed and each cluster is drawn, a block of replicates at a time."""
+    for start in range(0, replicates, _BLOCK):
+        size = min(_BLOCK, replicates - start)
+        of_seeds = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size)
+        yield of_seeds, generator.multinomial(clusters, np.full(clusters, 1 / clusters), size)
+
+
+@lru_cache(maxsize=4)
+def _kept_draws(seed: int, replicates: int, seeds: int, clusters: int) -> list[tuple[Ints, Ints]]:
+    generator = np.random.default_rng(_entropy(seed, "bootstrap"))
+    return [
+        (of_seeds.astype(np.int16), of_clusters.astype(np.int16))
+        for of_seeds, of_clusters in _draws(replicates, seeds, clusters, generator)
+    ]
+
+
+def _every_flip(units: int) -> Iterator[Ints]:
+    """Return all patterns of signs, 1 for a flipped unit, a block at a time."""
+    for start in range(0, 2**units, _BLOCK):
+        size = min(_BLOCK, 2**units - start)
+        yield np.arange(start, start + size)[:, None] >> np.arange(units) & 1
+
+
+def _flips(seed: int, permutations: int, units: int) -> Iterable[Ints]:
+    """Return random patterns of signs, a block at a time."""
+    return (_kept_flips if permutations * units <= _KEPT else _drawn_flips)(seed, permutations, units)
+
+
+def _drawn_flips(seed: int, permutations: int, units: int) -> Iterator[Ints]:
+    generator = np.random.default_rng(_entropy(seed, "sign-flip"))
+    for start in range(0, permutations, _BLOCK):
+        yield generator.integers(0, 2, (min(_BLOCK, permutations - start), units))
+
+
+@lru_cache(maxsize=4)
+def _kept_flips(seed: int, permutations: int, units: int) -> list[Ints]:
+    return [pattern.astype(np.int8) for pattern in _drawn_flips(seed, permutations, units)]
 
 
 def _entropy(seed: int, purpose: str) -> list[int]:

@@ -18,12 +18,14 @@ def report(folder: Path, /) -> None:
     Args:
         folder: Folder that hybrid-fast sweep wrote, finished or not.
     """
-    from ..reporting import headline, report
+    from ..reporting.writing import write
 
     with progress_bars() as bars:
         task = bars.add_task("figures", total=None)
-        path = report(folder, progress=lambda done, total: bars.update(task, completed=done, total=total))
-    show_headline(headline(folder))
+        path, headline = write(
+            folder, progress=lambda done, total: bars.update(task, completed=done, total=total)
+        )
+    show_headline(headline)
     say(f"Report: {path}")
 
 

@@ -32,8 +32,8 @@ class Contents:
     figures: list[Figure]
     csv: dict[str, pd.DataFrame]
     """File name without ending → what it holds."""
-    headline: Table
-    """The first table, also shown on the command line."""
+    summaries: Summaries
+    """What it was drawn from."""
 
 
 def contents(sweep: SweepFolder) -> Contents:
@@ -155,7 +155,7 @@ def contents(sweep: SweepFolder) -> Contents:
         sections=sections,
         figures=drawn,
         csv=kept,
-        headline=first,
+        summaries=summaries,
     )
 
 

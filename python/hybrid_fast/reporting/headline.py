@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import read_folder, read_metrics
-from .summaries import at, summarise
+from .folder import SweepFolder, read_folder, read_metrics
+from .summaries import Summaries, at, summarise
 from .words import measure_title, number, rate_label, ratio_label
 
 
@@ -26,7 +26,11 @@ def headline(folder: Path | str) -> Headline:
         RunError: ``folder`` is not a sweep folder or has no finished run.
     """
     sweep = read_folder(folder)
-    summaries = summarise(sweep, read_metrics(sweep))
+    return headline_of(sweep, summarise(sweep, read_metrics(sweep)))
+
+
+def headline_of(sweep: SweepFolder, summaries: Summaries) -> Headline:
+    """Return the headline of a sweep that is already read."""
     places = summaries.main_places()
     columns = [
         "learning rate",

@@ -8,6 +8,7 @@ from typing import Any
 from ..atomic import replacing, write_text
 from ..progress import Progress
 from .folder import read_folder
+from .headline import Headline, headline_of
 
 PNG_SCALE = 2.0
 """Pixels of a PNG per pixel of the page."""
@@ -28,6 +29,11 @@ def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
         RunError: ``folder`` is not a sweep folder, has no finished run, or a file in it is malformed.
         ImportError: the extra ``hybrid_fast[report]`` is not installed.
     """
+    return write(folder, progress=progress)[0]
+
+
+def write(folder: Path | str, *, progress: Progress | None = None) -> tuple[Path, Headline]:
+    """Write the report as :func:`report` does; return its path and the headline, from one reading."""
     folder = Path(folder)
     try:
         import altair as alt
@@ -58,7 +64,7 @@ def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
     write_text(target / "report.html", html)
     _remove_others(target / "figures", (".svg", ".png"), set(grids))
     _remove_others(target / "tables", (".csv",), set(made.csv))
-    return target / "report.html"
+    return target / "report.html", headline_of(sweep, made.summaries)
 
 
 def _write_figure(folder: Path, name: str, spec: dict[str, Any]) -> None:
