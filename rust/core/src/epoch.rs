@@ -261,7 +261,7 @@ impl Epoch {
     /// A batch whose rows come from several strata: the `number`-th of its kind, or of both where they share
     /// blocks (`mono` is false then).
     fn mixed(&self, mono: bool, number: u64) -> Result<(Arc<Block>, usize)> {
-        let batches = self.layout.block_batches;
+        let batches = self.layout.block_batches(mono);
         let block = number / batches;
         let built = self.block(BlockId::Mixed(mono, block), || {
             let reading = self

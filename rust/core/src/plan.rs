@@ -86,10 +86,13 @@ impl Plan {
         let plan = Arc::new(Self {
             layout: Arc::new(Layout::new(index, config)?),
         });
-        for epoch in 0..plan.layout.tried_epochs {
-            plan.epoch(epoch)?.probe()?;
-        }
+        plan.probe()?;
         Ok(plan)
+    }
+
+    /// Draws the first blocks of some epochs, so that what cannot be drawn is refused before training.
+    fn probe(self: &Arc<Self>) -> Result<()> {
+        (0..self.layout.tried_epochs).try_for_each(|epoch| self.epoch(epoch)?.probe())
     }
 
     /// The same plan with another share of monolingual batches from some batch on; batches before it stay
@@ -99,9 +102,9 @@ impl Plan {
     /// As [`new`](Self::new), where a kind comes up that the plan had none of; `InvalidArgument` where
     /// frequent identities are deferred by a share outside the planned range.
     pub fn with_ratio(&self, ratio: Ratio) -> Result<Arc<Self>> {
-        let ((least, most), (low, high)) = (self.config().ratio.range(), ratio.range());
-        let wider = low < least || high > most;
         let layout = &self.layout;
+        let ((least, most), (low, high)) = (layout.planned, ratio.range());
+        let wider = low < least || high > most;
         let thinned = layout.strata.iter().any(|one| one.thinned.is_some());
         if wider && thinned && layout.shares_blocks() {
             return Err(Error::InvalidArgument(format!(
@@ -109,17 +112,21 @@ impl Plan {
                  frequent identities are deferred; plan for the whole range from the start"
             )));
         }
-        let mut config = self.config().clone();
-        config.ratio = ratio;
         let lacks = |lane: &Option<Lane>, needed: bool| needed && lane.is_none();
-        if lacks(&layout.monolingual, high > 0.0) || lacks(&layout.cross, low < 1.0) {
-            return Self::new(Arc::clone(&layout.index), config);
+        let grows = lacks(&layout.monolingual, high > 0.0) || lacks(&layout.cross, low < 1.0);
+        let mut layout = Layout::clone(layout);
+        layout.config.ratio = ratio;
+        if grows {
+            layout.serve(high > 0.0, low < 1.0)?;
         }
-        let layout = Arc::new(Layout {
-            config,
-            ..Layout::clone(layout)
-        });
-        Ok(Arc::new(Self { layout }))
+        let plan = Self {
+            layout: Arc::new(layout),
+        };
+        let plan = Arc::new(plan);
+        if grows {
+            plan.probe()?;
+        }
+        Ok(plan)
     }
 
     /// The first batch of an epoch, from `batch` on, at which the share may change without touching an
@@ -127,7 +134,7 @@ impl Plan {
     #[must_use]
     pub fn free_batch(&self, batch: u64) -> u64 {
         if self.layout.shares_blocks() {
-            batch.next_multiple_of(self.layout.block_batches)
+            batch.next_multiple_of(self.layout.block_batches(false))
         } else {
             batch
         }

@@ -75,7 +75,7 @@ impl Layout {
     /// rates of the others rise by that, which is followed over a few rounds.
     pub(crate) fn thin(&mut self, lanes: &[Lane]) {
         let size = self.guarded_rows() as f64;
-        let (least, most) = self.config.ratio.range();
+        let (least, most) = self.planned;
         let mut shares = Vec::new();
         for lane in lanes {
             let monolingual =
