@@ -107,8 +107,6 @@ pub(crate) struct Layout {
     pub(crate) cross: Option<Lane>,
     /// The least and the greatest α for which passes leave rows out.
     pub(crate) planned: (f64, f64),
-    /// Epochs whose first blocks are tried before a plan is accepted.
-    pub(crate) tried_epochs: u64,
     pub(crate) frequent: Vec<Frequent>,
     pub(crate) len: u64,
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::epoch::Epoch;
 use crate::layout::{Lane, Layout, Stratum};
 use crate::pairs::PairIndex;
+use crate::probing::probe;
+use crate::pulse::Pulse;
 use crate::ratio::Ratio;
 use crate::{Error, Result};
 
@@ -83,16 +85,22 @@ impl Plan {
     /// `InvalidArgument` for a value outside its range, `InfeasiblePlan`, naming stratum and
     /// count, where a batch could not be filled.
     pub fn new(index: Arc<PairIndex>, config: Config) -> Result<Arc<Self>> {
-        let plan = Arc::new(Self {
-            layout: Arc::new(Layout::new(index, config)?),
-        });
-        plan.probe()?;
-        Ok(plan)
+        Self::interruptible(index, config, &|| true)
     }
 
-    /// Draws the first blocks of some epochs, so that what cannot be drawn is refused before training.
-    fn probe(self: &Arc<Self>) -> Result<()> {
-        (0..self.layout.tried_epochs).try_for_each(|epoch| self.epoch(epoch)?.probe())
+    /// [`new`](Self::new), asking now and then whether to go on.
+    ///
+    /// # Errors
+    /// As `new`; `Interrupted` if `go_on` returned false.
+    pub fn interruptible(
+        index: Arc<PairIndex>,
+        config: Config,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Arc<Self>> {
+        let pulse = Pulse::new(go_on);
+        let layout = Arc::new(Layout::new(index, config, &pulse)?);
+        probe(&layout, &pulse)?;
+        Ok(Arc::new(Self { layout }))
     }
 
     /// The same plan with another share of monolingual batches from some batch on; batches before it stay
@@ -101,7 +109,7 @@ impl Plan {
     /// # Errors
     /// As [`new`](Self::new), where a kind comes up that the plan had none of; `InvalidArgument` where
     /// frequent identities are deferred by a share outside the planned range.
-    pub fn with_ratio(&self, ratio: Ratio) -> Result<Arc<Self>> {
+    pub fn with_ratio(&self, ratio: Ratio, go_on: &dyn Fn() -> bool) -> Result<Arc<Self>> {
         let layout = &self.layout;
         let ((least, most), (low, high)) = (layout.planned, ratio.range());
         let wider = low < least || high > most;
@@ -114,19 +122,17 @@ impl Plan {
         }
         let lacks = |lane: &Option<Lane>, needed: bool| needed && lane.is_none();
         let grows = lacks(&layout.monolingual, high > 0.0) || lacks(&layout.cross, low < 1.0);
+        let pulse = Pulse::new(go_on);
         let mut layout = Layout::clone(layout);
         layout.config.ratio = ratio;
         if grows {
-            layout.serve(high > 0.0, low < 1.0)?;
+            layout.serve(high > 0.0, low < 1.0, &pulse)?;
         }
-        let plan = Self {
-            layout: Arc::new(layout),
-        };
-        let plan = Arc::new(plan);
-        if grows {
-            plan.probe()?;
+        let layout = Arc::new(layout);
+        if grows || wider {
+            probe(&layout, &pulse)?;
         }
-        Ok(plan)
+        Ok(Arc::new(Self { layout }))
     }
 
     /// The first batch of an epoch, from `batch` on, at which the share may change without touching an

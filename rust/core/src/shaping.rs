@@ -7,6 +7,7 @@ use crate::epoch_length::epoch_length;
 use crate::kernel::Kernel;
 use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
 use crate::pairs::{Key, MISSING, PairIndex};
+use crate::pulse::Pulse;
 use crate::turns::Shares;
 use crate::weights::{explicit, weights};
 use crate::{Error, Result};
@@ -17,13 +18,9 @@ const BLOCK_ROWS: u64 = 8192;
 /// Batches of a block, at least.
 const BLOCK_BATCHES: u64 = 64;
 
-/// Below so many groups a row of a batch, strata that share their few groups may not find a row for every
-/// slot: more is tried before a plan is accepted.
-const CROWDED: u64 = 8;
-
 impl Layout {
     /// Divides the index as the configuration asks, or says why it cannot be.
-    pub(crate) fn new(index: Arc<PairIndex>, config: Config) -> Result<Self> {
+    pub(crate) fn new(index: Arc<PairIndex>, config: Config, pulse: &Pulse) -> Result<Self> {
         if config.batch_size == 0 || config.batch_size as u64 > u64::from(MISSING) {
             return Err(Error::InvalidArgument(format!(
                 "batch_size is {}, expected 1 or more",
@@ -50,11 +47,10 @@ impl Layout {
             } else {
                 (0.0, 1.0)
             },
-            tried_epochs: 1,
             frequent: Vec::new(),
             len: 0,
         };
-        layout.serve(most > 0.0, least < 1.0)?;
+        layout.serve(most > 0.0, least < 1.0, pulse)?;
         layout.len = epoch_length(
             &layout.index,
             &weights,
@@ -67,7 +63,7 @@ impl Layout {
 
     /// Adds a lane for each kind that is wanted and has none. Lanes that were there stay as they are, and so
     /// does what is drawn from them.
-    pub(crate) fn serve(&mut self, monolingual: bool, cross: bool) -> Result<()> {
+    pub(crate) fn serve(&mut self, monolingual: bool, cross: bool, pulse: &Pulse) -> Result<()> {
         let (weights, alone) = both_weights(&self.index, &self.config)?;
         let (own, crossing): (Vec<usize>, Vec<usize>) = (0..self.strata.len())
             .partition(|&one| self.strata[one].query == self.strata[one].passage);
@@ -100,7 +96,7 @@ impl Layout {
             let weight = |one: &Stratum| weights[one.query] * weights[one.passage];
             self.cross = Some(self.lane(crossing, weight, homogeneous)?);
         }
-        self.shape(added)
+        self.shape(added, pulse)
     }
 
     fn lane(
@@ -122,8 +118,7 @@ impl Layout {
     }
 
     /// Checks the strata of the lanes that were added and decides passes and blocks.
-    fn shape(&mut self, added: (bool, bool)) -> Result<()> {
-        let size = self.guarded_rows() as u64;
+    fn shape(&mut self, added: (bool, bool), pulse: &Pulse) -> Result<()> {
         let lanes: Vec<Lane> = [(&self.monolingual, added.0), (&self.cross, added.1)]
             .into_iter()
             .filter(|&(_, added)| added)
@@ -131,6 +126,7 @@ impl Layout {
             .collect();
         for lane in lanes.iter().filter(|lane| lane.homogeneous) {
             for &one in &lane.strata {
+                pulse.check()?;
                 self.fill(one)?;
                 if !self.is_windowed() {
                     self.shape_homogeneous(one)?;
@@ -148,22 +144,22 @@ impl Layout {
             mixed.chunks(1).collect()
         };
         for part in parts {
-            let groups = if self.shares_blocks() {
+            if self.shares_blocks() {
                 let both = [&self.monolingual, &self.cross].into_iter().flatten();
-                self.spread(&both.cloned().collect::<Vec<_>>())?
+                self.spread(&both.cloned().collect::<Vec<_>>())?;
             } else {
-                self.spread(part)?
-            };
-            if groups < CROWDED * size {
-                self.tried_epochs = 8;
+                self.spread(part)?;
             }
-            self.thin(part);
+            self.thin(part, pulse)?;
         }
         let blocks = [&self.monolingual, &self.cross].map(|lane| {
             let lane = lane.as_ref().filter(|lane| !lane.homogeneous);
             lane.map(|lane| self.own_block_batches(lane))
         });
-        for (lane, batches) in [&mut self.monolingual, &mut self.cross].into_iter().zip(blocks) {
+        for (lane, batches) in [&mut self.monolingual, &mut self.cross]
+            .into_iter()
+            .zip(blocks)
+        {
             if let (Some(lane), Some(batches)) = (lane, batches) {
                 lane.block_batches = batches;
             }
@@ -172,7 +168,7 @@ impl Layout {
     }
 
     /// The groups of strata whose rows share batches; refuses fewer than a batch needs.
-    fn spread(&self, lanes: &[Lane]) -> Result<u64> {
+    fn spread(&self, lanes: &[Lane]) -> Result<()> {
         let size = self.guarded_rows() as u64;
         let named: Vec<(usize, usize)> = lanes
             .iter()
@@ -181,7 +177,7 @@ impl Layout {
             .collect();
         let groups = self.index.groups_of(&named);
         if groups >= size {
-            return Ok(groups);
+            return Ok(());
         }
         let what = if self.shares_blocks() {
             "all strata together"
@@ -211,10 +207,7 @@ impl Layout {
     /// Batches of the blocks of a lane: where all its strata end their passes together, blocks end there too,
     /// if that is soon.
     fn own_block_batches(&self, lane: &Lane) -> u64 {
-        let (size, target) = (
-            self.config.batch_size as u64,
-            self.usual_block_batches(),
-        );
+        let (size, target) = (self.config.batch_size as u64, self.usual_block_batches());
         let rows = self.strata[lane.strata[0]].drawn();
         let even = (1..lane.shares.len()).all(|item| {
             lane.shares.share(item) == lane.shares.share(0)

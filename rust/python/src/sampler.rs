@@ -113,7 +113,9 @@ impl Plan {
             seed,
         };
         let index = Arc::clone(&index.inner);
-        let inner = enter(py, None, |_| plan::Plan::new(index, config))?;
+        let inner = enter(py, None, |tick| {
+            plan::Plan::interruptible(index, config, &|| tick(0, 1))
+        })?;
         Ok(Self {
             inner,
             latest: Mutex::new(None),
@@ -172,7 +174,7 @@ impl Plan {
             ratio = ratio.changed(batch, share).map_err(to_py)?;
         }
         let plan = Arc::clone(&self.inner);
-        let inner = enter(py, None, move |_| plan.with_ratio(ratio))?;
+        let inner = enter(py, None, move |tick| plan.with_ratio(ratio, &|| tick(0, 1)))?;
         Ok(Self {
             inner,
             latest: Mutex::new(None),
