@@ -251,8 +251,8 @@ impl Layout {
     }
 
     /// Fills one place of a batch with any row of its stratum that clashes with no other; if there is none,
-    /// one other row of the batch is exchanged too, and if that does not help, as many as must be. Returns the
-    /// places whose rows stand in for others.
+    /// one other row of the batch is exchanged too, and if that does not help, as many as must be; then rows of
+    /// other strata come. Returns the places whose rows stand in for others.
     fn substitute(
         &self,
         batch: &mut [Option<Pair>],
@@ -325,7 +325,11 @@ impl Layout {
                 return Ok(vec![place]);
             }
         }
-        let Some(rows) = self.representatives(strata, batch, seed, pulse)? else {
+        let mut rows = self.representatives(strata, batch, seed, pulse)?;
+        if rows.is_none() {
+            rows = self.eased(strata, batch, place, seed, pulse)?;
+        }
+        let Some(rows) = rows else {
             return Err(Error::InfeasiblePlan(self.cannot_fill(strata[place])));
         };
         let mut places = Vec::new();
@@ -339,22 +343,30 @@ impl Layout {
     }
 
     /// Rows for all slots of a batch no two of which share an identity, those of `batch` where they can stay;
-    /// `None` where no such rows were found.
+    /// `None` where no such rows were found. A source is a stratum, or one of the numbers after the last: all
+    /// strata of monolingual and of other rows.
     pub(crate) fn representatives(
         &self,
-        strata: &[usize],
+        sources: &[usize],
         batch: &[Option<Pair>],
         seed: u64,
         pulse: &Pulse,
     ) -> Result<Option<Vec<Pair>>> {
-        let mut different = strata.to_vec();
+        let mut different = sources.to_vec();
         different.sort_unstable();
         different.dedup();
-        let slots: Vec<usize> = strata
+        let slots: Vec<usize> = sources
             .iter()
             .map(|one| different.partition_point(|other| other < one))
             .collect();
-        let most = different.iter().map(|&one| self.strata[one].rows).max();
+        let strata = |one: usize| match one.checked_sub(self.strata.len()) {
+            None => vec![one],
+            Some(kind) => [&self.monolingual, &self.cross][kind]
+                .as_ref()
+                .map_or_else(Vec::new, |lane| lane.strata.clone()),
+        };
+        let all: Vec<Vec<usize>> = different.iter().map(|&one| strata(one)).collect();
+        let most = all.iter().flatten().map(|&one| self.strata[one].rows).max();
         for limit in [FEW_ROWS, most.unwrap_or(0)] {
             let mut pairs: Vec<Vec<Pair>> = vec![Vec::new(); different.len()];
             let mut begun = vec![None; batch.len()];
@@ -365,29 +377,77 @@ impl Layout {
                     own.push(*pair);
                 }
             }
-            for (own, &one) in pairs.iter_mut().zip(&different) {
-                let stratum = &self.strata[one];
-                let start = mix(seed) % stratum.rows;
-                for step in 0..stratum.rows.min(limit) {
-                    own.push(self.pair(stratum, (start + step) % stratum.rows));
+            for (own, strata) in pairs.iter_mut().zip(&all) {
+                let limit = (limit / strata.len().max(1) as u64).max(slots.len() as u64);
+                for &one in strata {
+                    let stratum = &self.strata[one];
+                    let start = mix(seed) % stratum.rows;
+                    for step in 0..stratum.rows.min(limit) {
+                        own.push(self.pair(stratum, (start + step) % stratum.rows));
+                    }
+                    pulse.check()?;
                 }
-                pulse.check()?;
             }
             let keys = |pairs: &Vec<Pair>| pairs.iter().map(|&pair| self.keys(pair)).collect();
             let rows: Vec<Vec<Keys>> = pairs.iter().map(keys).collect();
             let choice = Choice {
                 rows: &rows,
                 slots: &slots,
+                parted: all.iter().all(|strata| strata.len() == 1),
                 switches: self.config.guard.switches(),
             };
             if let Some(made) = choice.made(&begun, seed, pulse)? {
                 let rows = made.into_iter().zip(&slots);
-                return Ok(Some(
-                    rows.map(|(row, &own)| pairs[own][row as usize]).collect(),
-                ));
+                let pair = |(row, &own): (u32, &usize)| pairs[own][row as usize];
+                return Ok(Some(rows.map(pair).collect()));
             }
             if most.is_none_or(|most| most <= limit) {
                 break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows for all slots of a batch whose strata have none for the slot at `place`: it takes a row of another
+    /// stratum of its kind, or its batch does where that holds one stratum, or all slots do.
+    pub(crate) fn eased(
+        &self,
+        strata: &[usize],
+        batch: &[Option<Pair>],
+        place: usize,
+        seed: u64,
+        pulse: &Pulse,
+    ) -> Result<Option<Vec<Pair>>> {
+        let lanes = [&self.monolingual, &self.cross];
+        let kind = |one: usize| usize::from(self.strata[one].query != self.strata[one].passage);
+        let is_whole = |one: usize| {
+            let lane = lanes[kind(one)].as_ref();
+            lane.is_none_or(|lane| lane.homogeneous)
+        };
+        if is_whole(strata[place]) {
+            let size = self.config.batch_size;
+            let own = place / size * size..(place / size + 1) * size;
+            let mut batch = batch.to_vec();
+            batch[own.clone()].fill(None);
+            let others = lanes[kind(strata[place])].as_ref();
+            for &other in others.into_iter().flat_map(|lane| &lane.strata) {
+                let mut strata = strata.to_vec();
+                strata[own.clone()].fill(other);
+                if let Some(rows) = self.representatives(&strata, &batch, seed, pulse)? {
+                    return Ok(Some(rows));
+                }
+            }
+            return Ok(None);
+        }
+        let mut sources = strata.to_vec();
+        for all in [false, true] {
+            for (slot, source) in sources.iter_mut().enumerate() {
+                if (all || slot == place) && !is_whole(strata[slot]) {
+                    *source = self.strata.len() + kind(strata[slot]);
+                }
+            }
+            if let Some(rows) = self.representatives(&sources, batch, seed, pulse)? {
+                return Ok(Some(rows));
             }
         }
         Ok(None)

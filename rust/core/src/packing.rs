@@ -68,6 +68,47 @@ pub(crate) fn pack(
     Ok(found.map(|&one| (one != NONE).then_some(one)).collect())
 }
 
+/// The slot at which an identity stands in a batch: a table, or a map where that would be large.
+enum Standing {
+    Table(usize, Vec<u32>),
+    Map(HashMap<u64, u32, BuildHasherDefault<Mixed>>),
+}
+
+/// Places of the largest table.
+const LARGEST_TABLE: usize = 1 << 22;
+
+impl Standing {
+    fn new(batches: usize, identities: usize) -> Self {
+        if batches * identities <= LARGEST_TABLE {
+            Self::Table(identities, vec![NONE; batches * identities])
+        } else {
+            Self::Map(HashMap::default())
+        }
+    }
+
+    #[inline]
+    fn at(&self, batch: usize, identity: u32) -> u32 {
+        match self {
+            Self::Table(identities, slots) => slots[batch * identities + identity as usize],
+            Self::Map(slots) => {
+                let key = (batch as u64) << 32 | u64::from(identity);
+                slots.get(&key).copied().unwrap_or(NONE)
+            }
+        }
+    }
+
+    fn set(&mut self, batch: usize, identity: u32, slot: u32) {
+        match self {
+            Self::Table(identities, slots) => {
+                slots[batch * *identities + identity as usize] = slot;
+            }
+            Self::Map(slots) => {
+                slots.insert((batch as u64) << 32 | u64::from(identity), slot);
+            }
+        }
+    }
+}
+
 /// Hashes numbers that name a batch and an identity.
 #[derive(Default)]
 struct Mixed(u64);
@@ -176,7 +217,7 @@ struct Packer<'a> {
     /// Slot of each candidate.
     slot_of: Vec<u32>,
     /// The slot at which an identity stands in a batch, for each kind; kept while slots are repaired.
-    standing: Vec<HashMap<u64, u32, BuildHasherDefault<Mixed>>>,
+    standing: Vec<Standing>,
     looks: usize,
     state: u64,
 }
@@ -224,14 +265,14 @@ impl<'a> Packer<'a> {
     /// Puts a row at a slot while slots are repaired, and returns the row that stood there.
     fn exchange(&mut self, one: u32, slot: usize) -> u32 {
         let before = self.at[slot];
-        let batch = (slot / self.size) as u64;
+        let batch = slot / self.size;
         for (standing, repeats) in self.standing.iter_mut().zip(&self.repeats) {
-            let key = |one: u32| batch << 32 | u64::from(repeats.local[one as usize]);
-            if before != NONE && standing.get(&key(before)) == Some(&(slot as u32)) {
-                standing.remove(&key(before));
+            let local = |one: u32| repeats.local.get(one as usize).copied().unwrap_or(NONE);
+            if local(before) != NONE && standing.at(batch, local(before)) == slot as u32 {
+                standing.set(batch, local(before), NONE);
             }
-            if one != NONE && repeats.local[one as usize] != NONE {
-                standing.insert(key(one), slot as u32);
+            if local(one) != NONE {
+                standing.set(batch, local(one), slot as u32);
             }
         }
         self.at[slot] = one;
@@ -345,7 +386,9 @@ impl<'a> Packer<'a> {
         if holes.is_empty() {
             return Ok(());
         }
-        self.standing = vec![HashMap::default(); self.repeats.len()];
+        let batches = self.slots.len() / self.size;
+        let standing = |repeats: &Repeats| Standing::new(batches, repeats.rows.len());
+        self.standing = self.repeats.iter().map(standing).collect();
         for slot in 0..self.slots.len() {
             let one = std::mem::replace(&mut self.at[slot], NONE);
             self.exchange(one, slot);
@@ -453,7 +496,7 @@ impl<'a> Packer<'a> {
     /// and the slot of the last of them.
     fn clashes(&mut self, one: u32, slot: usize, except: usize) -> (usize, usize) {
         self.looks += 1;
-        let batch = (slot / self.size) as u64;
+        let batch = slot / self.size;
         let mut found = [NONE; 3];
         let mut count = 0;
         for (standing, repeats) in self.standing.iter().zip(&self.repeats) {
@@ -461,7 +504,8 @@ impl<'a> Packer<'a> {
             if local == NONE {
                 continue;
             }
-            if let Some(&other) = standing.get(&(batch << 32 | u64::from(local)))
+            let other = standing.at(batch, local);
+            if other != NONE
                 && other as usize != except
                 && self.at[other as usize] != one
                 && !found[..count].contains(&other)

@@ -2,7 +2,8 @@
 //!
 //! Where each stratum has more rows than the others of a batch can stand in the way of, no more need be
 //! known. Else the strata of the batches of some epochs are read, without drawing rows, and for each that
-//! differs from those before rows are looked for. A batch that is drawn later finds rows the same way.
+//! differs from those before rows are looked for. A batch that is drawn later finds rows the same way; where
+//! its strata seldom come together, rows of others of its kind may have to do.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use crate::mixture::Mixing;
 use crate::pairs::Key;
 use crate::pulse::Pulse;
 use crate::{Error, Result};
+
+/// Epochs whose batches must all be filled as they are.
+const STRICT_EPOCHS: u64 = 8;
 
 /// Epochs whose batches are looked at, at most.
 const EPOCHS: u64 = 64;
@@ -53,7 +57,7 @@ pub(crate) fn probe(layout: &Arc<Layout>, pulse: &Pulse) -> Result<()> {
     for &one in lanes.iter().filter(is_alone).flat_map(|lane| &lane.strata) {
         pulse.check()?;
         if !layout.is_roomy(one, true) {
-            looked.look(vec![one as u32; layout.config.batch_size])?;
+            looked.look(vec![one as u32; layout.config.batch_size], true)?;
         }
     }
     let mut mixed = lanes.iter().filter(|lane| !is_alone(lane));
@@ -66,7 +70,7 @@ pub(crate) fn probe(layout: &Arc<Layout>, pulse: &Pulse) -> Result<()> {
         for composition in epoch.compositions(SLOTS / 8) {
             pulse.check()?;
             slots += composition.len() as u64;
-            looked.look(composition)?;
+            looked.look(composition, number < STRICT_EPOCHS)?;
             if looked.rows > ROWS {
                 break;
             }
@@ -83,7 +87,9 @@ pub(crate) fn probe(layout: &Arc<Layout>, pulse: &Pulse) -> Result<()> {
 }
 
 impl Looked<'_> {
-    fn look(&mut self, mut composition: Vec<u32>) -> Result<()> {
+    /// Looks for rows for a batch of given strata; where it need not be `strict`, of others too.
+    fn look(&mut self, mut composition: Vec<u32>, strict: bool) -> Result<()> {
+        let given: Vec<usize> = composition.iter().map(|&one| one as usize).collect();
         composition.sort_unstable();
         if self.compositions.contains(&composition) {
             return Ok(());
@@ -92,14 +98,18 @@ impl Looked<'_> {
         let rows = |run: &[usize]| self.layout.strata[run[0]].rows;
         self.rows += strata.chunk_by(|a, b| a == b).map(rows).sum::<u64>();
         let empty = vec![None; strata.len()];
-        let found = self
-            .layout
-            .representatives(&strata, &empty, 0, self.pulse)?;
+        let (layout, pulse) = (self.layout, self.pulse);
+        let mut found = layout.representatives(&strata, &empty, 0, pulse)?;
         if found.is_none() {
             let spare = |run: &&[usize]| rows(run) / run.len() as u64;
             let scarcest = strata.chunk_by(|a, b| a == b).min_by_key(spare);
             let scarcest = scarcest.map_or(0, |run| run[0]);
-            return Err(Error::InfeasiblePlan(self.layout.cannot_fill(scarcest)));
+            if !strict && let Some(place) = given.iter().position(|&one| one == scarcest) {
+                found = layout.eased(&given, &empty, place, 0, pulse)?;
+            }
+            if found.is_none() {
+                return Err(Error::InfeasiblePlan(layout.cannot_fill(scarcest)));
+            }
         }
         self.compositions.insert(composition);
         Ok(())
@@ -122,7 +132,7 @@ impl Looked<'_> {
             for number in 0..8 {
                 self.pulse.check()?;
                 let turn = key(&[mono, number]) >> 44;
-                self.look(epoch.composition(mono, turn))?;
+                self.look(epoch.composition(mono, turn), false)?;
             }
         }
         Ok(())

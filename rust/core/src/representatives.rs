@@ -22,6 +22,8 @@ pub(crate) struct Choice<'a> {
     pub(crate) rows: &'a [Vec<Keys>],
     /// Number of the stratum of each slot.
     pub(crate) slots: &'a [usize],
+    /// Whether no two rows of a stratum are of one group.
+    pub(crate) parted: bool,
     /// Which kinds are guarded.
     pub(crate) switches: [bool; 3],
 }
@@ -47,9 +49,11 @@ impl Choice<'_> {
                 return Ok(None);
             }
         }
-        // Rows of one stratum are of different groups.
         let one_stratum = self.slots.iter().all(|&slot| slot == self.slots[0]);
-        if one_stratum && let [1, 2] | [0, 1, 2] = kinds[..] {
+        if one_stratum
+            && self.parted
+            && let [1, 2] | [0, 1, 2] = kinds[..]
+        {
             return self.edges([1, 2], pulse);
         }
         self.searched(begun, seed, pulse)
