@@ -28,7 +28,6 @@ from .naming import frequent_text, named
 from .schedules import (
     MonoRatio,
     Piecewise,
-    changed_pieces,
     identity,
     label,
     mean_ratio,
@@ -346,9 +345,9 @@ class HybridBatchSampler:
         return self.world_size if self.scope == "rank" else 1
 
     def _replan(self, changes: list[tuple[int, float]]) -> None:
-        pieces = changed_pieces(pieces_of(self.mono_ratio, self._total, self._told_epochs), changes)
+        pieces = pieces_of(self.mono_ratio, self._total, self._told_epochs)
         try:
-            self._plan = self._plan.with_ratio(pieces)
+            self._plan = self._plan.with_ratio(pieces, changes)
         except InfeasiblePlan as error:
             raise InfeasiblePlan(named(str(error), self.index.languages)) from None
         self._changes = changes

@@ -123,21 +123,6 @@ def pieces_of(meant: float | Schedule | Callable[[int], float], epoch: int, epoc
     return pieces
 
 
-def changed_pieces(pieces: Sequence[Piece], changes: Sequence[tuple[int, float]]) -> list[Piece]:
-    """Return pieces with α set to another constant at some batches, one change after the other."""
-    result = list(pieces)
-    for batch, value in changes:
-        kept = [piece for piece in result if piece[0] < batch]
-        if kept:
-            start, first, last = kept[-1]
-            following = [piece[0] for piece in result if piece[0] > start]
-            if first != last and following:
-                way = (batch - start) / (following[0] - start)
-                kept[-1] = (start, first, first + (last - first) * way)
-        result = [*kept, (batch, value, value)]
-    return result
-
-
 def mean_ratio(meant: Schedule | Callable[[int], float], epoch: int) -> float:
     """Return the mean of α over the first epoch, of ``epoch`` batches."""
     pieces = pieces_of(meant, epoch, 1)

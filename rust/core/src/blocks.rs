@@ -1,15 +1,22 @@
 //! Blocks: consecutive batches whose rows are drawn and guarded together.
 
+use std::collections::HashMap;
+
 use crate::colouring::coloured;
 use crate::hash::{key, mix};
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
 use crate::pairs::{Key, Pair};
 use crate::permutation::Permutation;
+use crate::pulse::Pulse;
+use crate::representatives::Choice;
 use crate::screening::Board;
 use crate::streams::{Stream, Streams};
 use crate::thinning::Order;
 use crate::{Error, Result};
+
+/// Rows of a stratum among which others are looked for first.
+const FEW_ROWS: u64 = 1 << 16;
 
 /// Consecutive batches whose rows were drawn together.
 #[derive(Debug)]
@@ -45,6 +52,7 @@ impl Layout {
         one: usize,
         pass: u64,
         block: u64,
+        pulse: &Pulse,
     ) -> Result<Block> {
         let stratum = &self.strata[one];
         let size = self.config.batch_size as u64;
@@ -56,7 +64,7 @@ impl Layout {
         self.draw(streams, (one, pass), rows, &mut Vec::new(), &mut candidates);
         let at = (0..((end - start) * size) as u32).collect();
         let of = [stratum.query as u64, stratum.passage as u64, pass, block];
-        self.guarded(candidates, at, streams.number(Stream::Packing, &of))
+        self.guarded(candidates, at, streams.number(Stream::Packing, &of), pulse)
     }
 
     /// A block whose slots belong to several strata.
@@ -65,6 +73,7 @@ impl Layout {
         streams: Streams,
         slots: &Slots,
         (mono, block): (bool, u64),
+        pulse: &Pulse,
     ) -> Result<Block> {
         let mut next = vec![0u32; self.strata.len()];
         for &one in &slots.strata {
@@ -72,6 +81,7 @@ impl Layout {
         }
         let (mut candidates, mut rows) = (Candidates::default(), Vec::new());
         for (one, count) in next.iter_mut().enumerate() {
+            pulse.check()?;
             let (mut turn, end) = (slots.before[one], slots.before[one] + u64::from(*count));
             *count = candidates.pairs.len() as u32;
             let length = self.strata[one].drawn();
@@ -98,7 +108,7 @@ impl Layout {
             })
             .collect();
         let seed = streams.number(Stream::Packing, &[u64::MAX - u64::from(mono), block]);
-        self.guarded(candidates, at, seed)
+        self.guarded(candidates, at, seed, pulse)
     }
 
     /// Adds the rows at some positions of a pass over a stratum, as one class.
@@ -129,7 +139,13 @@ impl Layout {
 
     /// Lets rows of one class change places until no identity comes twice where it must not; `at` are the
     /// candidates at each slot in their order of drawing.
-    fn guarded(&self, candidates: Candidates, mut at: Vec<u32>, seed: u64) -> Result<Block> {
+    fn guarded(
+        &self,
+        candidates: Candidates,
+        mut at: Vec<u32>,
+        seed: u64,
+        pulse: &Pulse,
+    ) -> Result<Block> {
         let kinds = self.guarded_kinds(candidates.classes.len() == 1);
         let keys: Vec<Vec<u32>> = kinds
             .into_iter()
@@ -164,7 +180,7 @@ impl Layout {
         {
             return Ok(block);
         }
-        self.packed(&candidates, &drawn, seed)
+        self.packed(&candidates, &drawn, seed, pulse)
     }
 
     /// A block of one stratum without any identity twice in a batch, where there is one.
@@ -192,7 +208,7 @@ impl Layout {
     }
 
     /// Rearranges the whole block, for data in which identities meet often.
-    fn packed(&self, drawn: &Candidates, at: &[u32], seed: u64) -> Result<Block> {
+    fn packed(&self, drawn: &Candidates, at: &[u32], seed: u64, pulse: &Pulse) -> Result<Block> {
         let size = self.guarded_rows();
         let class = |one: u32| drawn.classes.partition_point(|&first| first <= one) as u32 - 1;
         let slots: Vec<u32> = at.iter().map(|&one| class(one)).collect();
@@ -206,7 +222,7 @@ impl Layout {
                 keys: self.keys(drawn.pairs[one as usize]),
             })
             .collect();
-        let packed = pack(&slots, size, &candidates, self.config.guard, seed);
+        let packed = pack(&slots, size, &candidates, self.config.guard, seed, pulse)?;
         let mut rows: Vec<Option<Pair>> = packed
             .into_iter()
             .map(|one| one.map(|one| drawn.pairs[order[one as usize] as usize]))
@@ -221,8 +237,11 @@ impl Layout {
                     .map(|&class| drawn.strata[class as usize])
                     .collect();
                 let seed = key(&[Stream::Substitute as u64, seed, slot as u64]);
-                self.substitute(&mut rows[range], &strata, slot - start, seed)?;
-                substituted[slot / self.config.batch_size] += 1;
+                let places =
+                    self.substitute(&mut rows[range], &strata, slot - start, seed, pulse)?;
+                for place in places {
+                    substituted[(start + place) / self.config.batch_size] += 1;
+                }
             }
         }
         Ok(Block {
@@ -231,22 +250,39 @@ impl Layout {
         })
     }
 
-    /// Fills one place of a batch with any row of its stratum that clashes with no other; if
-    /// there is none, one other row of the batch is exchanged too.
+    /// Fills one place of a batch with any row of its stratum that clashes with no other; if there is none,
+    /// one other row of the batch is exchanged too, and if that does not help, as many as must be; then rows of
+    /// other strata come. Returns the places whose rows stand in for others.
     fn substitute(
         &self,
         batch: &mut [Option<Pair>],
         strata: &[usize],
         place: usize,
         seed: u64,
-    ) -> Result<()> {
+        pulse: &Pulse,
+    ) -> Result<Vec<usize>> {
         let switches = self.config.guard.switches();
-        let clashes = |batch: &[Option<Pair>], keys: Keys| -> Vec<usize> {
-            (0..batch.len())
-                .filter(|&other| {
-                    batch[other].is_some_and(|there| clash(keys, self.keys(there), switches))
-                })
-                .collect()
+        let mut standing: [HashMap<u32, usize>; 3] = Default::default();
+        for (other, pair) in batch.iter().enumerate() {
+            if let Some(pair) = pair {
+                let keys = self.keys(*pair);
+                for kind in (0..3).filter(|&kind| switches[kind]) {
+                    standing[kind].insert(keys[kind], other);
+                }
+            }
+        }
+        // The places of rows that share an identity: `None` for more than one.
+        let clashes = |keys: Keys| -> Option<Option<usize>> {
+            let mut found = None;
+            for (standing, key) in standing.iter().zip(keys) {
+                if let Some(&other) = standing.get(&key) {
+                    if found.is_some_and(|before| before != other) {
+                        return None;
+                    }
+                    found = Some(other);
+                }
+            }
+            Some(found)
         };
         let rows = |one: usize, seed: u64| {
             let stratum = &self.strata[one];
@@ -255,35 +291,176 @@ impl Layout {
         };
         let mut second = Vec::new();
         for row in rows(strata[place], seed) {
+            if row % 1024 == 0 {
+                pulse.check()?;
+            }
             let pair = self.pair(&self.strata[strata[place]], row);
-            match clashes(batch, self.keys(pair))[..] {
-                [] => {
+            match clashes(self.keys(pair)) {
+                Some(None) => {
                     batch[place] = Some(pair);
-                    return Ok(());
+                    return Ok(vec![place]);
                 }
-                [other] if second.len() < 4096 => second.push((pair, other)),
+                Some(Some(other)) if second.len() < 4096 => second.push((pair, other)),
                 _ => {}
             }
         }
+        // The rows that fit but for the one at a place, once for each place.
+        let mut partners: HashMap<usize, Vec<Pair>> = HashMap::new();
         for (pair, other) in second {
-            let before = batch[other].take();
-            batch[place] = Some(pair);
-            for row in rows(strata[other], seed) {
-                let partner = self.pair(&self.strata[strata[other]], row);
-                if clashes(batch, self.keys(partner)).is_empty() {
-                    batch[other] = Some(partner);
-                    return Ok(());
+            pulse.check()?;
+            let partners = partners.entry(other).or_insert_with(|| {
+                let all = rows(strata[other], seed);
+                let pairs = all.map(|row| self.pair(&self.strata[strata[other]], row));
+                let fits = |pair: &Pair| {
+                    let found = clashes(self.keys(*pair));
+                    found.is_some_and(|at| at.is_none_or(|at| at == other))
+                };
+                pairs.filter(fits).take(4096).collect()
+            });
+            let keys = self.keys(pair);
+            let fits = |partner: &&Pair| !clash(keys, self.keys(**partner), switches);
+            if let Some(partner) = partners.iter().find(fits) {
+                batch[other] = Some(*partner);
+                batch[place] = Some(pair);
+                return Ok(vec![place]);
+            }
+        }
+        let mut rows = self.representatives(strata, batch, seed, pulse)?;
+        if rows.is_none() {
+            rows = self.eased(strata, batch, place, seed, pulse)?;
+        }
+        let Some(rows) = rows else {
+            return Err(Error::InfeasiblePlan(self.cannot_fill(strata[place])));
+        };
+        let mut places = Vec::new();
+        for (other, pair) in rows.into_iter().enumerate() {
+            if batch[other] != Some(pair) {
+                places.push(other);
+                batch[other] = Some(pair);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Rows for all slots of a batch no two of which share an identity, those of `batch` where they can stay;
+    /// `None` where no such rows were found. A source is a stratum, or one of the numbers after the last: all
+    /// strata of monolingual and of other rows.
+    pub(crate) fn representatives(
+        &self,
+        sources: &[usize],
+        batch: &[Option<Pair>],
+        seed: u64,
+        pulse: &Pulse,
+    ) -> Result<Option<Vec<Pair>>> {
+        let mut different = sources.to_vec();
+        different.sort_unstable();
+        different.dedup();
+        let slots: Vec<usize> = sources
+            .iter()
+            .map(|one| different.partition_point(|other| other < one))
+            .collect();
+        let strata = |one: usize| match one.checked_sub(self.strata.len()) {
+            None => vec![one],
+            Some(kind) => [&self.monolingual, &self.cross][kind]
+                .as_ref()
+                .map_or_else(Vec::new, |lane| lane.strata.clone()),
+        };
+        let all: Vec<Vec<usize>> = different.iter().map(|&one| strata(one)).collect();
+        let most = all.iter().flatten().map(|&one| self.strata[one].rows).max();
+        for limit in [FEW_ROWS, most.unwrap_or(0)] {
+            let mut pairs: Vec<Vec<Pair>> = vec![Vec::new(); different.len()];
+            let mut begun = vec![None; batch.len()];
+            for (slot, pair) in batch.iter().enumerate() {
+                if let Some(pair) = pair {
+                    let own = &mut pairs[slots[slot]];
+                    begun[slot] = Some(own.len() as u32);
+                    own.push(*pair);
                 }
             }
-            batch[other] = before;
-            batch[place] = None;
+            for (own, strata) in pairs.iter_mut().zip(&all) {
+                let limit = (limit / strata.len().max(1) as u64).max(slots.len() as u64);
+                for &one in strata {
+                    let stratum = &self.strata[one];
+                    let start = mix(seed) % stratum.rows;
+                    for step in 0..stratum.rows.min(limit) {
+                        own.push(self.pair(stratum, (start + step) % stratum.rows));
+                    }
+                    pulse.check()?;
+                }
+            }
+            let keys = |pairs: &Vec<Pair>| pairs.iter().map(|&pair| self.keys(pair)).collect();
+            let rows: Vec<Vec<Keys>> = pairs.iter().map(keys).collect();
+            let choice = Choice {
+                rows: &rows,
+                slots: &slots,
+                parted: all.iter().all(|strata| strata.len() == 1),
+                switches: self.config.guard.switches(),
+            };
+            if let Some(made) = choice.made(&begun, seed, pulse)? {
+                let rows = made.into_iter().zip(&slots);
+                let pair = |(row, &own): (u32, &usize)| pairs[own][row as usize];
+                return Ok(Some(rows.map(pair).collect()));
+            }
+            if most.is_none_or(|most| most <= limit) {
+                break;
+            }
         }
-        Err(Error::InfeasiblePlan(format!(
+        Ok(None)
+    }
+
+    /// Rows for all slots of a batch whose strata have none for the slot at `place`: it takes a row of another
+    /// stratum of its kind, or its batch does where that holds one stratum, or all slots do.
+    pub(crate) fn eased(
+        &self,
+        strata: &[usize],
+        batch: &[Option<Pair>],
+        place: usize,
+        seed: u64,
+        pulse: &Pulse,
+    ) -> Result<Option<Vec<Pair>>> {
+        let lanes = [&self.monolingual, &self.cross];
+        let kind = |one: usize| usize::from(self.strata[one].query != self.strata[one].passage);
+        let is_whole = |one: usize| {
+            let lane = lanes[kind(one)].as_ref();
+            lane.is_none_or(|lane| lane.homogeneous)
+        };
+        if is_whole(strata[place]) {
+            let size = self.config.batch_size;
+            let own = place / size * size..(place / size + 1) * size;
+            let mut batch = batch.to_vec();
+            batch[own.clone()].fill(None);
+            let others = lanes[kind(strata[place])].as_ref();
+            for &other in others.into_iter().flat_map(|lane| &lane.strata) {
+                let mut strata = strata.to_vec();
+                strata[own.clone()].fill(other);
+                if let Some(rows) = self.representatives(&strata, &batch, seed, pulse)? {
+                    return Ok(Some(rows));
+                }
+            }
+            return Ok(None);
+        }
+        let mut sources = strata.to_vec();
+        for all in [false, true] {
+            for (slot, source) in sources.iter_mut().enumerate() {
+                if (all || slot == place) && !is_whole(strata[slot]) {
+                    *source = self.strata.len() + kind(strata[slot]);
+                }
+            }
+            if let Some(rows) = self.representatives(&sources, batch, seed, pulse)? {
+                return Ok(Some(rows));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is told where a slot of a stratum stays empty.
+    pub(crate) fn cannot_fill(&self, one: usize) -> String {
+        format!(
             "{} has too few different groups, queries or passages for its share of a batch of {}; \
              take smaller batches, give one of its languages weight 0 or switch a guard off",
-            self.name(&self.strata[strata[place]]),
+            self.name(&self.strata[one]),
             self.config.batch_size
-        )))
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! The batches of one epoch, in any order.
 
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use crate::blocks::{Block, Slots, batch_bound};
@@ -8,12 +10,16 @@ use crate::layout::{Lane, Layout};
 use crate::mixture::Kinds;
 use crate::pairs::Pair;
 use crate::permutation::shuffle;
+use crate::pulse::Pulse;
 use crate::streams::{Stream, Streams};
 use crate::turns::{Cursor, Turns};
 use crate::{Error, Result};
 
 /// Blocks kept ready beside those in use.
 const SPARE_BLOCKS: usize = 8;
+
+/// Rows kept ready in blocks, unless those are spare ones.
+const KEPT_ROWS: usize = 1 << 24;
 
 /// Batches one after another; rows are flattened, `batch_size` a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +43,7 @@ pub struct Batches {
 }
 
 /// Which block: a homogeneous one (stratum, pass, number), or one of several strata.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum BlockId {
     Homogeneous(usize, u64, u64),
     /// A block of monolingual batches, or of all others.
@@ -54,8 +60,49 @@ pub struct Epoch {
     cross: Option<Turns>,
     /// Where the reading of turns stood after the block of several strata that was built last.
     reading: Mutex<Readers>,
-    /// Blocks built last, the latest at the end.
-    recent: Mutex<Vec<(BlockId, Arc<Block>)>>,
+    recent: Mutex<Recent>,
+}
+
+/// Blocks used last.
+#[derive(Debug, Default)]
+struct Recent {
+    /// Each block and when it was used.
+    blocks: HashMap<BlockId, (u64, Arc<Block>)>,
+    used: BTreeMap<u64, BlockId>,
+    now: u64,
+    rows: usize,
+}
+
+impl Recent {
+    fn get(&mut self, id: BlockId) -> Option<Arc<Block>> {
+        let (used, block) = self.blocks.get_mut(&id)?;
+        self.now += 1;
+        self.used.remove(used);
+        self.used.insert(self.now, id);
+        *used = self.now;
+        Some(Arc::clone(block))
+    }
+
+    fn keep(&mut self, id: BlockId, block: &Arc<Block>, most: usize) {
+        if self.get(id).is_some() {
+            return;
+        }
+        let full = |recent: &Self| {
+            recent.blocks.len() >= most
+                || recent.blocks.len() >= SPARE_BLOCKS && recent.rows > KEPT_ROWS
+        };
+        while full(self)
+            && let Some((_, oldest)) = self.used.pop_first()
+        {
+            if let Some((_, block)) = self.blocks.remove(&oldest) {
+                self.rows -= block.pairs.len();
+            }
+        }
+        self.now += 1;
+        self.rows += block.pairs.len();
+        self.used.insert(self.now, id);
+        self.blocks.insert(id, (self.now, Arc::clone(block)));
+    }
 }
 
 impl Epoch {
@@ -130,23 +177,27 @@ impl Epoch {
         out.query_language.reserve_exact(rows);
         out.passage_language.reserve_exact(rows);
         let mut readers = Readers::default();
+        let drawn = Cell::new(0);
+        let go_on = || tick(drawn.get(), (stop - start) as usize);
+        let pulse = &Pulse::new(&go_on);
         for (done, number) in (start..stop).enumerate() {
-            if done % 256 == 255 && !tick(done, (stop - start) as usize) {
+            drawn.set(done);
+            if done % 256 == 255 && !go_on() {
                 return Err(Error::Interrupted);
             }
             let (block, batch) = match self.layout.config.unit {
                 Unit::Row => {
                     let slots = number * size as u64..(number + 1) * size as u64;
                     out.is_mono.extend(self.kinds.each(slots));
-                    self.mixed(false, number)?
+                    self.mixed(false, number, pulse)?
                 }
                 Unit::Batch => {
                     let mono = self.kinds.is_monolingual(number);
                     out.is_mono.push(mono);
                     if self.layout.is_windowed() {
-                        self.mixed(false, number)?
+                        self.mixed(false, number, pulse)?
                     } else {
-                        self.of_kind(mono, number, &mut readers)?
+                        self.of_kind(mono, number, &mut readers, pulse)?
                     }
                 }
             };
@@ -172,32 +223,56 @@ impl Epoch {
         dealt
     }
 
-    /// Builds the first block of every lane, so that data that cannot fill a batch is
-    /// refused before training and not in the middle of it.
-    pub(crate) fn probe(&self) -> Result<()> {
-        let lanes = [&self.layout.monolingual, &self.layout.cross];
-        let alone = |lane: &&Lane| lane.homogeneous && !self.layout.is_windowed();
-        for lane in lanes.into_iter().flatten().filter(alone) {
-            for &one in &lane.strata {
-                self.homogeneous(one, 0, 0)?;
+    /// The strata of batches that are guarded together: of some from the start of the epoch, of each kind where
+    /// kinds do not share them. `limit` is how many slots are looked at.
+    pub(crate) fn compositions(&self, limit: u64) -> Vec<Vec<u32>> {
+        let layout = &self.layout;
+        let size = layout.guarded_rows();
+        let mut found = Vec::new();
+        let mut look = |mono: bool| {
+            let batches = layout.block_batches(mono);
+            let shortest = layout.config.guard_window;
+            let wanted = (limit / layout.config.batch_size as u64).max(shortest);
+            let count = batches.min(layout.len).min(wanted) / shortest * shortest;
+            let (slots, _) = self.slots(mono, 0, count, Readers::default());
+            found.extend(slots.strata.chunks(size).map(<[u32]>::to_vec));
+        };
+        if layout.shares_blocks() {
+            look(false);
+        } else {
+            for (mono, lane) in [(true, &layout.monolingual), (false, &layout.cross)] {
+                if lane.as_ref().is_some_and(|lane| !lane.homogeneous) {
+                    look(mono);
+                }
             }
         }
-        if self.layout.shares_blocks() {
-            self.mixed(false, 0)?;
-            return Ok(());
-        }
-        for (mono, lane) in [true, false].into_iter().zip(lanes) {
-            if lane.as_ref().is_some_and(|lane| !lane.homogeneous) {
-                self.mixed(mono, 0)?;
-            }
-        }
-        Ok(())
+        found
     }
 
-    fn homogeneous(&self, one: usize, pass: u64, block: u64) -> Result<Arc<Block>> {
+    /// The strata of batches of `mono` monolingual rows (or batches of a window) and otherwise others, read
+    /// from the turn `turn` of each kind on.
+    pub(crate) fn composition(&self, mono: u64, turn: u64) -> Vec<u32> {
+        let layout = &self.layout;
+        let mut filling = Filling::new(layout.strata.len());
+        let units = match layout.config.unit {
+            Unit::Row => layout.config.batch_size as u64 * layout.config.guard_window,
+            Unit::Batch => layout.config.guard_window,
+        };
+        for number in 0..units {
+            let monolingual = number < mono;
+            let turn = turn + if monolingual { number } else { number - mono };
+            match layout.config.unit {
+                Unit::Row => filling.rows(self, monolingual, turn, 1),
+                Unit::Batch => filling.batch(self, monolingual, turn),
+            }
+        }
+        filling.slots.strata
+    }
+
+    fn homogeneous(&self, one: usize, pass: u64, block: u64, pulse: &Pulse) -> Result<Arc<Block>> {
         self.block(BlockId::Homogeneous(one, pass, block), || {
             self.layout
-                .homogeneous_block(self.streams, one, pass, block)
+                .homogeneous_block(self.streams, one, pass, block, pulse)
         })
     }
 
@@ -224,6 +299,7 @@ impl Epoch {
         mono: bool,
         number: u64,
         readers: &mut Readers,
+        pulse: &Pulse,
     ) -> Result<(Arc<Block>, usize)> {
         let before = self.kinds.monolingual_before(number);
         let (lane, turns, turn, reader) = if mono {
@@ -247,21 +323,21 @@ impl Epoch {
             ));
         };
         if !lane.homogeneous {
-            return self.mixed(mono, turn);
+            return self.mixed(mono, turn, pulse);
         }
         let (item, count) = standing(reader, turns, turn).advance();
         let one = lane.strata[item];
         let stratum = &self.layout.strata[one];
         let (pass, batch) = (count / stratum.batches, count % stratum.batches);
         let block = ((batch + 1) * stratum.blocks).div_ceil(stratum.batches) - 1;
-        let built = self.homogeneous(one, pass, block)?;
+        let built = self.homogeneous(one, pass, block, pulse)?;
         Ok((built, (batch - batch_bound(stratum, block)) as usize))
     }
 
     /// A batch whose rows come from several strata: the `number`-th of its kind, or of both where they share
     /// blocks (`mono` is false then).
-    fn mixed(&self, mono: bool, number: u64) -> Result<(Arc<Block>, usize)> {
-        let batches = self.layout.block_batches;
+    fn mixed(&self, mono: bool, number: u64, pulse: &Pulse) -> Result<(Arc<Block>, usize)> {
+        let batches = self.layout.block_batches(mono);
         let block = number / batches;
         let built = self.block(BlockId::Mixed(mono, block), || {
             let reading = self
@@ -280,7 +356,8 @@ impl Epoch {
             if let Ok(mut last) = self.reading.lock() {
                 *last = reading;
             }
-            self.layout.mixed_block(self.streams, &slots, (mono, block))
+            self.layout
+                .mixed_block(self.streams, &slots, (mono, block), pulse)
         })?;
         Ok((built, (number % batches) as usize))
     }
@@ -289,14 +366,9 @@ impl Epoch {
     /// blocks.
     fn slots(&self, mono: bool, first: u64, count: u64, readers: Readers) -> (Slots, Readers) {
         let size = self.layout.config.batch_size as u64;
-        let mut filling = Filling {
-            slots: Slots {
-                strata: Vec::with_capacity((count * size) as usize),
-                before: vec![0; self.layout.strata.len()],
-            },
-            came: vec![false; self.layout.strata.len()],
-            readers,
-        };
+        let mut filling = Filling::new(self.layout.strata.len());
+        filling.slots.strata.reserve_exact((count * size) as usize);
+        filling.readers = readers;
         match self.layout.config.unit {
             Unit::Row => {
                 let slots = first * size..(first + count) * size;
@@ -321,19 +393,13 @@ impl Epoch {
     fn block(&self, id: BlockId, build: impl FnOnce() -> Result<Block>) -> Result<Arc<Block>> {
         let keep = self.layout.strata.len() + SPARE_BLOCKS;
         if let Ok(mut recent) = self.recent.lock()
-            && let Some(place) = recent.iter().rposition(|(one, _)| *one == id)
+            && let Some(block) = recent.get(id)
         {
-            let found = recent.remove(place);
-            let block = Arc::clone(&found.1);
-            recent.push(found);
             return Ok(block);
         }
         let block = Arc::new(build()?);
         if let Ok(mut recent) = self.recent.lock() {
-            if recent.len() >= keep {
-                recent.remove(0);
-            }
-            recent.push((id, Arc::clone(&block)));
+            recent.keep(id, &block, keep);
         }
         Ok(block)
     }
@@ -364,6 +430,17 @@ struct Filling {
 }
 
 impl Filling {
+    fn new(strata: usize) -> Self {
+        Self {
+            slots: Slots {
+                strata: Vec::new(),
+                before: vec![0; strata],
+            },
+            came: vec![false; strata],
+            readers: Readers::default(),
+        }
+    }
+
     fn lane<'a>(
         &'a mut self,
         epoch: &'a Epoch,

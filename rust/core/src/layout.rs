@@ -92,6 +92,8 @@ pub(crate) struct Lane {
     pub(crate) shares: Arc<Shares>,
     /// Whether a batch holds one stratum.
     pub(crate) homogeneous: bool,
+    /// Batches of a block of its own whose rows come from several strata.
+    pub(crate) block_batches: u64,
 }
 
 /// How a checked configuration divides an index into passes and blocks.
@@ -103,10 +105,8 @@ pub(crate) struct Layout {
     pub(crate) strata: Vec<Stratum>,
     pub(crate) monolingual: Option<Lane>,
     pub(crate) cross: Option<Lane>,
-    /// Batches of a block whose rows come from several strata.
-    pub(crate) block_batches: u64,
-    /// Epochs whose first blocks are tried before a plan is accepted.
-    pub(crate) tried_epochs: u64,
+    /// The least and the greatest α for which passes leave rows out.
+    pub(crate) planned: (f64, f64),
     pub(crate) frequent: Vec<Frequent>,
     pub(crate) len: u64,
 }
@@ -153,6 +153,20 @@ impl Layout {
                 }
             })
             .collect()
+    }
+
+    /// Batches of a block whose rows come from several strata: of one kind, or of both where they share
+    /// blocks.
+    pub(crate) fn block_batches(&self, monolingual: bool) -> u64 {
+        let lane = if monolingual {
+            &self.monolingual
+        } else {
+            &self.cross
+        };
+        match lane {
+            Some(lane) if !self.shares_blocks() => lane.block_batches,
+            _ => self.usual_block_batches(),
+        }
     }
 
     pub(crate) fn keys(&self, pair: Pair) -> Keys {

@@ -1,6 +1,11 @@
 //! Packing rows into batches so that no identity comes twice in a batch.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::Result;
 use crate::hash::mix;
+use crate::pulse::Pulse;
 
 /// Which identities must not come twice in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,9 @@ const MOVES: usize = 300;
 /// Partners tried in one move.
 const PARTNERS: usize = 512;
 
+/// Rows looked at while a block is repaired; slots that are empty then stay so.
+const LOOKS: usize = 1 << 25;
+
 /// Assigns candidates to slots: `slots[s]` is the class wanted at slot s, `size` slots make a
 /// batch. Returns the candidate at each slot, or `None` where no arrangement was found.
 ///
@@ -51,15 +59,74 @@ pub(crate) fn pack(
     candidates: &[Candidate],
     guard: Guard,
     seed: u64,
-) -> Vec<Option<u32>> {
+    pulse: &Pulse,
+) -> Result<Vec<Option<u32>>> {
     let mut packer = Packer::new(slots, size, candidates, guard, seed);
-    packer.place();
-    packer.repair();
-    packer
-        .at
-        .iter()
-        .map(|&one| (one != NONE).then_some(one))
-        .collect()
+    packer.place(pulse)?;
+    packer.repair(pulse)?;
+    let found = packer.at.iter();
+    Ok(found.map(|&one| (one != NONE).then_some(one)).collect())
+}
+
+/// The slot at which an identity stands in a batch: a table, or a map where that would be large.
+enum Standing {
+    Table(usize, Vec<u32>),
+    Map(HashMap<u64, u32, BuildHasherDefault<Mixed>>),
+}
+
+/// Places of the largest table.
+const LARGEST_TABLE: usize = 1 << 22;
+
+impl Standing {
+    fn new(batches: usize, identities: usize) -> Self {
+        if batches * identities <= LARGEST_TABLE {
+            Self::Table(identities, vec![NONE; batches * identities])
+        } else {
+            Self::Map(HashMap::default())
+        }
+    }
+
+    #[inline]
+    fn at(&self, batch: usize, identity: u32) -> u32 {
+        match self {
+            Self::Table(identities, slots) => slots[batch * identities + identity as usize],
+            Self::Map(slots) => {
+                let key = (batch as u64) << 32 | u64::from(identity);
+                slots.get(&key).copied().unwrap_or(NONE)
+            }
+        }
+    }
+
+    fn set(&mut self, batch: usize, identity: u32, slot: u32) {
+        match self {
+            Self::Table(identities, slots) => {
+                slots[batch * *identities + identity as usize] = slot;
+            }
+            Self::Map(slots) => {
+                slots.insert((batch as u64) << 32 | u64::from(identity), slot);
+            }
+        }
+    }
+}
+
+/// Hashes numbers that name a batch and an identity.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = mix(self.0 ^ number);
+    }
 }
 
 /// The rows of every identity that comes more than once, for one kind of key.
@@ -144,12 +211,14 @@ struct Packer<'a> {
     slots: &'a [u32],
     size: usize,
     candidates: &'a [Candidate],
-    switches: [bool; 3],
     repeats: Vec<Repeats>,
     /// Candidate at each slot.
     at: Vec<u32>,
     /// Slot of each candidate.
     slot_of: Vec<u32>,
+    /// The slot at which an identity stands in a batch, for each kind; kept while slots are repaired.
+    standing: Vec<Standing>,
+    looks: usize,
     state: u64,
 }
 
@@ -167,13 +236,14 @@ impl<'a> Packer<'a> {
             slots,
             size,
             candidates,
-            switches,
             repeats: (0..3)
                 .filter(|&kind| switches[kind])
                 .map(|kind| Repeats::new(candidates, kind, batches))
                 .collect(),
             at: vec![NONE; slots.len()],
             slot_of: vec![NONE; candidates.len()],
+            standing: Vec::new(),
+            looks: 0,
             state: seed,
         }
     }
@@ -192,7 +262,27 @@ impl<'a> Packer<'a> {
         self.slot_of[one as usize] = slot as u32;
     }
 
-    fn place(&mut self) {
+    /// Puts a row at a slot while slots are repaired, and returns the row that stood there.
+    fn exchange(&mut self, one: u32, slot: usize) -> u32 {
+        let before = self.at[slot];
+        let batch = slot / self.size;
+        for (standing, repeats) in self.standing.iter_mut().zip(&self.repeats) {
+            let local = |one: u32| repeats.local.get(one as usize).copied().unwrap_or(NONE);
+            if local(before) != NONE && standing.at(batch, local(before)) == slot as u32 {
+                standing.set(batch, local(before), NONE);
+            }
+            if local(one) != NONE {
+                standing.set(batch, local(one), slot as u32);
+            }
+        }
+        self.at[slot] = one;
+        if one != NONE {
+            self.slot_of[one as usize] = slot as u32;
+        }
+        before
+    }
+
+    fn place(&mut self, pulse: &Pulse) -> Result<()> {
         // Waiting candidates of each class, as linked lists in the order given.
         let mut head = vec![NONE; self.classes()];
         let mut next = vec![NONE; self.candidates.len()];
@@ -202,6 +292,7 @@ impl<'a> Packer<'a> {
         }
         let batches = self.slots.len() / self.size;
         for batch in 0..batches {
+            pulse.check()?;
             self.place_hot(batch, batches - batch);
             for slot in batch * self.size..(batch + 1) * self.size {
                 if self.at[slot] != NONE {
@@ -232,6 +323,7 @@ impl<'a> Packer<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     fn taken(&self, one: u32, batch: usize) -> bool {
@@ -287,12 +379,19 @@ impl<'a> Packer<'a> {
             })
     }
 
-    fn repair(&mut self) {
+    fn repair(&mut self, pulse: &Pulse) -> Result<()> {
         let holes: Vec<usize> = (0..self.slots.len())
             .filter(|&slot| self.at[slot] == NONE)
             .collect();
         if holes.is_empty() {
-            return;
+            return Ok(());
+        }
+        let batches = self.slots.len() / self.size;
+        let standing = |repeats: &Repeats| Standing::new(batches, repeats.rows.len());
+        self.standing = self.repeats.iter().map(standing).collect();
+        for slot in 0..self.slots.len() {
+            let one = std::mem::replace(&mut self.at[slot], NONE);
+            self.exchange(one, slot);
         }
         let classes = self.classes();
         let mut of_class = vec![Vec::new(); classes];
@@ -308,6 +407,10 @@ impl<'a> Packer<'a> {
         for hole in holes {
             let mut hole = hole;
             for _ in 0..MOVES {
+                if self.looks > LOOKS {
+                    return Ok(());
+                }
+                pulse.check()?;
                 match self.fill(hole, &of_class, &mut waiting) {
                     Some(moved) if moved == hole => break,
                     Some(moved) => hole = moved,
@@ -318,6 +421,7 @@ impl<'a> Packer<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Tries to fill `hole`: returns `hole` when filled, another slot when the hole moved
@@ -339,7 +443,7 @@ impl<'a> Packer<'a> {
             let one = waiting[class][place];
             if self.clashes(one, hole, hole).0 == 0 {
                 waiting[class].swap_remove(place);
-                self.put(one, hole);
+                self.exchange(one, hole);
                 return Some(hole);
             }
         }
@@ -358,8 +462,8 @@ impl<'a> Packer<'a> {
                     && self.clashes(one, other, other).0 == 0
                 {
                     waiting[class].swap_remove(place);
-                    self.put(one, other);
-                    self.put(partner, hole);
+                    self.exchange(one, other);
+                    self.exchange(partner, hole);
                     return Some(hole);
                 }
             }
@@ -368,10 +472,9 @@ impl<'a> Packer<'a> {
         let one = waiting[class][place];
         let (clashes, at) = self.clashes(one, hole, hole);
         if clashes == 1 && self.below(4) > 0 {
-            let loser = self.at[at];
             waiting[class].swap_remove(place);
-            self.put(one, hole);
-            self.at[at] = NONE;
+            let loser = self.exchange(NONE, at);
+            self.exchange(one, hole);
             self.slot_of[loser as usize] = NONE;
             waiting[self.slots[at] as usize].push(loser);
             return Some(at);
@@ -382,7 +485,7 @@ impl<'a> Packer<'a> {
             if partner != NONE && self.clashes(one, other, other).0 == 0 {
                 waiting[class][place] = partner;
                 self.slot_of[partner as usize] = NONE;
-                self.put(one, other);
+                self.exchange(one, other);
                 break;
             }
         }
@@ -391,20 +494,28 @@ impl<'a> Packer<'a> {
 
     /// How many rows of the batch of `slot`, `except` left out, share an identity with `one`;
     /// and the slot of the last of them.
-    fn clashes(&self, one: u32, slot: usize, except: usize) -> (usize, usize) {
-        let keys = self.candidates[one as usize].keys;
-        let start = slot / self.size * self.size;
-        let mut found = (0, slot);
-        for other in start..start + self.size {
-            let there = self.at[other];
-            if other == except || there == NONE || there == one {
+    fn clashes(&mut self, one: u32, slot: usize, except: usize) -> (usize, usize) {
+        self.looks += 1;
+        let batch = slot / self.size;
+        let mut found = [NONE; 3];
+        let mut count = 0;
+        for (standing, repeats) in self.standing.iter().zip(&self.repeats) {
+            let local = repeats.local[one as usize];
+            if local == NONE {
                 continue;
             }
-            if clash(keys, self.candidates[there as usize].keys, self.switches) {
-                found = (found.0 + 1, other);
+            let other = standing.at(batch, local);
+            if other != NONE
+                && other as usize != except
+                && self.at[other as usize] != one
+                && !found[..count].contains(&other)
+            {
+                found[count] = other;
+                count += 1;
             }
         }
-        found
+        let last = found[..count].iter().max();
+        (count, last.map_or(slot, |&last| last as usize))
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -474,7 +585,7 @@ mod tests {
                 candidates.push(Candidate { class: 0, keys: [row, row, identity] });
             }
             let slots = vec![0; size * batches];
-            let packed = pack(&slots, size, &candidates, ALL, seed);
+            let packed = pack(&slots, size, &candidates, ALL, seed, &Pulse::new(&|| true))?;
             check(&slots, size, &candidates, &packed);
             prop_assert!(packed.iter().all(Option::is_some));
         }
@@ -498,7 +609,7 @@ mod tests {
                 .iter()
                 .map(|&class| Candidate { class, keys: [draw(spread), draw(spread), draw(spread)] })
                 .collect();
-            let packed = pack(&slots, size, &candidates, ALL, seed);
+            let packed = pack(&slots, size, &candidates, ALL, seed, &Pulse::new(&|| true))?;
             check(&slots, size, &candidates, &packed);
         }
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::epoch::Epoch;
 use crate::layout::{Lane, Layout, Stratum};
 use crate::pairs::PairIndex;
+use crate::probing::probe;
+use crate::pulse::Pulse;
 use crate::ratio::Ratio;
 use crate::{Error, Result};
 
@@ -83,13 +85,22 @@ impl Plan {
     /// `InvalidArgument` for a value outside its range, `InfeasiblePlan`, naming stratum and
     /// count, where a batch could not be filled.
     pub fn new(index: Arc<PairIndex>, config: Config) -> Result<Arc<Self>> {
-        let plan = Arc::new(Self {
-            layout: Arc::new(Layout::new(index, config)?),
-        });
-        for epoch in 0..plan.layout.tried_epochs {
-            plan.epoch(epoch)?.probe()?;
-        }
-        Ok(plan)
+        Self::interruptible(index, config, &|| true)
+    }
+
+    /// [`new`](Self::new), asking now and then whether to go on.
+    ///
+    /// # Errors
+    /// As `new`; `Interrupted` if `go_on` returned false.
+    pub fn interruptible(
+        index: Arc<PairIndex>,
+        config: Config,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Arc<Self>> {
+        let pulse = Pulse::new(go_on);
+        let layout = Arc::new(Layout::new(index, config, &pulse)?);
+        probe(&layout, &pulse)?;
+        Ok(Arc::new(Self { layout }))
     }
 
     /// The same plan with another share of monolingual batches from some batch on; batches before it stay
@@ -98,10 +109,10 @@ impl Plan {
     /// # Errors
     /// As [`new`](Self::new), where a kind comes up that the plan had none of; `InvalidArgument` where
     /// frequent identities are deferred by a share outside the planned range.
-    pub fn with_ratio(&self, ratio: Ratio) -> Result<Arc<Self>> {
-        let ((least, most), (low, high)) = (self.config().ratio.range(), ratio.range());
-        let wider = low < least || high > most;
+    pub fn with_ratio(&self, ratio: Ratio, go_on: &dyn Fn() -> bool) -> Result<Arc<Self>> {
         let layout = &self.layout;
+        let ((least, most), (low, high)) = (layout.planned, ratio.range());
+        let wider = low < least || high > most;
         let thinned = layout.strata.iter().any(|one| one.thinned.is_some());
         if wider && thinned && layout.shares_blocks() {
             return Err(Error::InvalidArgument(format!(
@@ -109,16 +120,18 @@ impl Plan {
                  frequent identities are deferred; plan for the whole range from the start"
             )));
         }
-        let mut config = self.config().clone();
-        config.ratio = ratio;
         let lacks = |lane: &Option<Lane>, needed: bool| needed && lane.is_none();
-        if lacks(&layout.monolingual, high > 0.0) || lacks(&layout.cross, low < 1.0) {
-            return Self::new(Arc::clone(&layout.index), config);
+        let grows = lacks(&layout.monolingual, high > 0.0) || lacks(&layout.cross, low < 1.0);
+        let pulse = Pulse::new(go_on);
+        let mut layout = Layout::clone(layout);
+        layout.config.ratio = ratio;
+        if grows {
+            layout.serve(high > 0.0, low < 1.0, &pulse)?;
         }
-        let layout = Arc::new(Layout {
-            config,
-            ..Layout::clone(layout)
-        });
+        let layout = Arc::new(layout);
+        if grows || wider {
+            probe(&layout, &pulse)?;
+        }
         Ok(Arc::new(Self { layout }))
     }
 
@@ -127,7 +140,7 @@ impl Plan {
     #[must_use]
     pub fn free_batch(&self, batch: u64) -> u64 {
         if self.layout.shares_blocks() {
-            batch.next_multiple_of(self.layout.block_batches)
+            batch.next_multiple_of(self.layout.block_batches(false))
         } else {
             batch
         }

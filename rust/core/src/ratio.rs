@@ -47,8 +47,10 @@ struct Fixed {
     start: u64,
     from: u64,
     to: u64,
-    /// Slots; 0 for the last piece.
+    /// Slots over which it goes from one end to the other; 0 for the last piece.
     length: u64,
+    /// Slots before the next piece: fewer where a change cut it short; 0 for the last piece.
+    extent: u64,
     /// The area before it.
     before: u128,
     /// Where ties are decided for all of it, unless they are decided slot by slot.
@@ -108,12 +110,32 @@ impl Ratio {
                 from,
                 to,
                 length: end.map_or(0, |end| end - piece.start),
+                extent: end.map_or(0, |end| end - piece.start),
                 before: 0,
                 tie: None,
             });
         }
         ratio.settle()?;
         Ok(ratio)
+    }
+
+    /// The same up to batch `batch`, to the last bit, and `share` from there on.
+    ///
+    /// # Errors
+    /// `InvalidArgument` if `share` is not within 0 and 1.
+    pub fn changed(&self, batch: u64, share: f64) -> Result<Self> {
+        let start = batch * self.scale;
+        let mut changed = self.clone();
+        changed.pieces.retain(|piece| piece.start < start);
+        if let Some(cut) = changed.pieces.last_mut() {
+            cut.extent = start - cut.start;
+        }
+        let after = Self::constant(share)?.pieces;
+        changed
+            .pieces
+            .extend(after.into_iter().map(|piece| Fixed { start, ..piece }));
+        changed.settle()?;
+        Ok(changed)
     }
 
     /// The same over rows: a batch has `size` slots.
@@ -124,8 +146,9 @@ impl Ratio {
         let mut wide = self.clone();
         wide.scale *= size;
         for piece in &mut wide.pieces {
-            piece.start *= size;
-            piece.length *= size;
+            for slots in [&mut piece.start, &mut piece.length, &mut piece.extent] {
+                *slots = slots.saturating_mul(size);
+            }
         }
         wide.settle()?;
         Ok(wide)
@@ -152,7 +175,7 @@ impl Ratio {
             };
             piece.tie = run;
             piece.before = before;
-            before += piece.area(piece.length);
+            before += piece.area(piece.extent);
         }
         Ok(())
     }
@@ -177,7 +200,7 @@ impl Ratio {
     /// The share of the slots `first..first + slots`, if it is the same for all.
     pub(crate) fn constant_over(&self, first: u64, slots: u64) -> Option<u64> {
         let piece = self.piece(first);
-        let last = piece.length == 0 || first + slots <= piece.start + piece.length;
+        let last = piece.extent == 0 || first + slots <= piece.start + piece.extent;
         (last && piece.from == piece.to).then_some(piece.from)
     }
 
@@ -267,6 +290,31 @@ mod tests {
                     None => piece.from,
                 };
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_leaves_what_was_before_to_the_last_bit(
+            (from, to) in (0u8..=4, 0u8..=4),
+            (length, change, share) in (1u64..300, 0u64..300, 0f64..=1.0),
+            size in 1u64..9,
+        ) {
+            let piece = |start, from: u8, to: u8| Piece {
+                start,
+                from: f64::from(from) / 4.0,
+                to: f64::from(to) / 4.0,
+            };
+            let plain = Ratio::new(&[piece(0, from, to), piece(length, to, to)])?;
+            let changed = plain.changed(change, share)?.over_rows(size)?;
+            let plain = plain.over_rows(size)?;
+            for slot in 0..=change * size {
+                prop_assert_eq!(changed.before(slot), plain.before(slot));
+                prop_assert!(slot == 0 || changed.tie(slot) == plain.tie(slot));
+            }
+            prop_assert!((changed.at(change) - share).abs() < 1e-9);
+            let later = changed.before((change + 3) * size) - changed.before(change * size);
+            prop_assert!((later as f64 / ONE as f64 - share * (3 * size) as f64).abs() < 1e-9);
         }
     }
 

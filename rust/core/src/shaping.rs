@@ -7,6 +7,7 @@ use crate::epoch_length::epoch_length;
 use crate::kernel::Kernel;
 use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
 use crate::pairs::{Key, MISSING, PairIndex};
+use crate::pulse::Pulse;
 use crate::turns::Shares;
 use crate::weights::{explicit, weights};
 use crate::{Error, Result};
@@ -17,13 +18,9 @@ const BLOCK_ROWS: u64 = 8192;
 /// Batches of a block, at least.
 const BLOCK_BATCHES: u64 = 64;
 
-/// Below so many groups a row of a batch, strata that share their few groups may not find a row for every
-/// slot: more is tried before a plan is accepted.
-const CROWDED: u64 = 8;
-
 impl Layout {
     /// Divides the index as the configuration asks, or says why it cannot be.
-    pub(crate) fn new(index: Arc<PairIndex>, config: Config) -> Result<Self> {
+    pub(crate) fn new(index: Arc<PairIndex>, config: Config, pulse: &Pulse) -> Result<Self> {
         if config.batch_size == 0 || config.batch_size as u64 > u64::from(MISSING) {
             return Err(Error::InvalidArgument(format!(
                 "batch_size is {}, expected 1 or more",
@@ -35,57 +32,25 @@ impl Layout {
                 "guard_window is 0, expected 1 or more".into(),
             ));
         }
-        let weights = weights(&index, &config.language_weights)?;
-        let alone = match &config.mono_weights {
-            Some(given) => {
-                explicit("mono_weights", given, index.languages())?;
-                given.clone()
-            }
-            None => weights.clone(),
-        };
-        let strata = strata(&index, &weights, &alone);
-        let (mono, cross): (Vec<usize>, Vec<usize>) =
-            (0..strata.len()).partition(|&one| strata[one].query == strata[one].passage);
+        let (weights, alone) = both_weights(&index, &config)?;
+        let (least, most) = config.ratio.range();
         let mut layout = Self {
+            kernel: Kernel::chosen()?,
+            strata: strata(&index, &weights, &alone),
             index,
             config,
-            kernel: Kernel::chosen()?,
-            strata,
             monolingual: None,
             cross: None,
-            block_batches: 0,
-            tried_epochs: 1,
+            // One kind alone is planned for all of a batch: any share of it is less.
+            planned: if least < 1.0 && most > 0.0 {
+                (least, most)
+            } else {
+                (0.0, 1.0)
+            },
             frequent: Vec::new(),
             len: 0,
         };
-        let (least, most) = layout.config.ratio.range();
-        if most > 0.0 {
-            if mono.is_empty() {
-                return Err(Error::InfeasiblePlan(
-                    "no language of a weight above 0 has a cell with both query and passage, so no \
-                     batch can be monolingual; set mono_ratio to 0"
-                        .into(),
-                ));
-            }
-            let homogeneous =
-                layout.config.unit == Unit::Batch && layout.config.mono == Holds::Homogeneous;
-            let weight = |one: &Stratum| alone[one.query];
-            layout.monolingual = Some(layout.lane(mono, weight, homogeneous)?);
-        }
-        if least < 1.0 {
-            if cross.is_empty() {
-                return Err(Error::InfeasiblePlan(
-                    "no group has a query in one language and a passage in another, both of a weight \
-                     above 0, so no batch can be cross-lingual; set mono_ratio to 1"
-                        .into(),
-                ));
-            }
-            let homogeneous =
-                layout.config.unit == Unit::Batch && layout.config.cross == Holds::Homogeneous;
-            let weight = |one: &Stratum| weights[one.query] * weights[one.passage];
-            layout.cross = Some(layout.lane(cross, weight, homogeneous)?);
-        }
-        layout.shape()?;
+        layout.serve(most > 0.0, least < 1.0, pulse)?;
         layout.len = epoch_length(
             &layout.index,
             &weights,
@@ -94,6 +59,44 @@ impl Layout {
             layout.config.guard_window,
         )?;
         Ok(layout)
+    }
+
+    /// Adds a lane for each kind that is wanted and has none. Lanes that were there stay as they are, and so
+    /// does what is drawn from them.
+    pub(crate) fn serve(&mut self, monolingual: bool, cross: bool, pulse: &Pulse) -> Result<()> {
+        let (weights, alone) = both_weights(&self.index, &self.config)?;
+        let (own, crossing): (Vec<usize>, Vec<usize>) = (0..self.strata.len())
+            .partition(|&one| self.strata[one].query == self.strata[one].passage);
+        let added = (
+            monolingual && self.monolingual.is_none(),
+            cross && self.cross.is_none(),
+        );
+        let of_batches = self.config.unit == Unit::Batch;
+        if added.0 {
+            if own.is_empty() {
+                return Err(Error::InfeasiblePlan(
+                    "no language of a weight above 0 has a cell with both query and passage, so no \
+                     batch can be monolingual; set mono_ratio to 0"
+                        .into(),
+                ));
+            }
+            let homogeneous = of_batches && self.config.mono == Holds::Homogeneous;
+            let weight = |one: &Stratum| alone[one.query];
+            self.monolingual = Some(self.lane(own, weight, homogeneous)?);
+        }
+        if added.1 {
+            if crossing.is_empty() {
+                return Err(Error::InfeasiblePlan(
+                    "no group has a query in one language and a passage in another, both of a weight \
+                     above 0, so no batch can be cross-lingual; set mono_ratio to 1"
+                        .into(),
+                ));
+            }
+            let homogeneous = of_batches && self.config.cross == Holds::Homogeneous;
+            let weight = |one: &Stratum| weights[one.query] * weights[one.passage];
+            self.cross = Some(self.lane(crossing, weight, homogeneous)?);
+        }
+        self.shape(added, pulse)
     }
 
     fn lane(
@@ -110,19 +113,20 @@ impl Layout {
             shares: Arc::new(Shares::new(&weights)?),
             strata,
             homogeneous,
+            block_batches: 0,
         })
     }
 
-    /// Checks the strata of each lane and decides passes and blocks.
-    fn shape(&mut self) -> Result<()> {
-        let size = self.guarded_rows() as u64;
-        let lanes: Vec<Lane> = [&self.monolingual, &self.cross]
+    /// Checks the strata of the lanes that were added and decides passes and blocks.
+    fn shape(&mut self, added: (bool, bool), pulse: &Pulse) -> Result<()> {
+        let lanes: Vec<Lane> = [(&self.monolingual, added.0), (&self.cross, added.1)]
             .into_iter()
-            .flatten()
-            .cloned()
+            .filter(|&(_, added)| added)
+            .filter_map(|(lane, _)| lane.clone())
             .collect();
         for lane in lanes.iter().filter(|lane| lane.homogeneous) {
             for &one in &lane.strata {
+                pulse.check()?;
                 self.fill(one)?;
                 if !self.is_windowed() {
                     self.shape_homogeneous(one)?;
@@ -140,20 +144,31 @@ impl Layout {
             mixed.chunks(1).collect()
         };
         for part in parts {
-            let groups = self.spread(part)?;
-            if groups < CROWDED * size {
-                self.tried_epochs = 8;
+            if self.shares_blocks() {
+                let both = [&self.monolingual, &self.cross].into_iter().flatten();
+                self.spread(&both.cloned().collect::<Vec<_>>())?;
+            } else {
+                self.spread(part)?;
             }
-            self.thin(part);
+            self.thin(part, pulse)?;
         }
-        if !mixed.is_empty() {
-            self.block_batches = self.mixed_block_batches(&mixed);
+        let blocks = [&self.monolingual, &self.cross].map(|lane| {
+            let lane = lane.as_ref().filter(|lane| !lane.homogeneous);
+            lane.map(|lane| self.own_block_batches(lane))
+        });
+        for (lane, batches) in [&mut self.monolingual, &mut self.cross]
+            .into_iter()
+            .zip(blocks)
+        {
+            if let (Some(lane), Some(batches)) = (lane, batches) {
+                lane.block_batches = batches;
+            }
         }
         Ok(())
     }
 
     /// The groups of strata whose rows share batches; refuses fewer than a batch needs.
-    fn spread(&self, lanes: &[Lane]) -> Result<u64> {
+    fn spread(&self, lanes: &[Lane]) -> Result<()> {
         let size = self.guarded_rows() as u64;
         let named: Vec<(usize, usize)> = lanes
             .iter()
@@ -162,7 +177,7 @@ impl Layout {
             .collect();
         let groups = self.index.groups_of(&named);
         if groups >= size {
-            return Ok(groups);
+            return Ok(());
         }
         let what = if self.shares_blocks() {
             "all strata together"
@@ -181,16 +196,18 @@ impl Layout {
         )))
     }
 
-    fn mixed_block_batches(&self, lanes: &[Lane]) -> u64 {
+    /// Batches of a block, unless there is a reason for others.
+    pub(crate) fn usual_block_batches(&self) -> u64 {
         let size = self.config.batch_size as u64;
-        let target = BLOCK_BATCHES
+        BLOCK_BATCHES
             .max(BLOCK_ROWS.div_ceil(size))
-            .next_multiple_of(self.config.guard_window);
-        if self.is_windowed() {
-            return target;
-        }
-        // Where all strata end their passes together, blocks end there too, if that is soon.
-        let [lane] = lanes else { return target };
+            .next_multiple_of(self.config.guard_window)
+    }
+
+    /// Batches of the blocks of a lane: where all its strata end their passes together, blocks end there too,
+    /// if that is soon.
+    fn own_block_batches(&self, lane: &Lane) -> u64 {
+        let (size, target) = (self.config.batch_size as u64, self.usual_block_batches());
         let rows = self.strata[lane.strata[0]].drawn();
         let even = (1..lane.shares.len()).all(|item| {
             lane.shares.share(item) == lane.shares.share(0)
@@ -198,7 +215,7 @@ impl Layout {
         });
         let together = rows * lane.shares.len() as u64;
         let batches = together / gcd(together, size);
-        if even && self.config.unit == Unit::Batch && batches * size <= 4 * BLOCK_ROWS {
+        if even && batches * size <= 4 * BLOCK_ROWS {
             batches * (target / batches).max(1)
         } else {
             target
@@ -330,6 +347,19 @@ fn most_batches(counts: &[(u32, u64)], limit: u64, size: u64) -> u64 {
 
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The weight of each language, and its weight in monolingual batches.
+fn both_weights(index: &PairIndex, config: &Config) -> Result<(Vec<f64>, Vec<f64>)> {
+    let weights = weights(index, &config.language_weights)?;
+    let alone = match &config.mono_weights {
+        Some(given) => {
+            explicit("mono_weights", given, index.languages())?;
+            given.clone()
+        }
+        None => weights.clone(),
+    };
+    Ok((weights, alone))
 }
 
 /// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Result;
 use crate::configuration::Unit;
 use crate::hash::mix;
 use crate::kernel::Kernel;
@@ -9,6 +10,7 @@ use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
 use crate::packing::Keys;
 use crate::pairs::Key;
 use crate::permutation::Permutation;
+use crate::pulse::Pulse;
 
 /// Rounds in which the chances of frequent identities settle.
 const THINNING_ROUNDS: usize = 12;
@@ -73,9 +75,9 @@ impl Layout {
     /// An identity's rate is the number of its rows in a batch, on average. A rate above 1
     /// cannot be placed, so each of its rows comes in a pass with chance 1 / rate only; the
     /// rates of the others rise by that, which is followed over a few rounds.
-    pub(crate) fn thin(&mut self, lanes: &[Lane]) {
+    pub(crate) fn thin(&mut self, lanes: &[Lane], pulse: &Pulse) -> Result<()> {
         let size = self.guarded_rows() as f64;
-        let (least, most) = self.config.ratio.range();
+        let (least, most) = self.planned;
         let mut shares = Vec::new();
         for lane in lanes {
             let monolingual =
@@ -90,7 +92,7 @@ impl Layout {
             }
         }
         if !self.may_be_heavy(&shares) {
-            return;
+            return Ok(());
         }
         let switches = self.config.guard.switches();
         let rows: Vec<Vec<Keys>> = shares
@@ -111,6 +113,7 @@ impl Layout {
         for _ in 0..THINNING_ROUNDS {
             let mut rates: BTreeMap<(usize, u32), f64> = BTreeMap::new();
             for (rows, &(_, share)) in rows.iter().zip(&shares) {
+                pulse.check()?;
                 let weights: Vec<f64> = rows.iter().map(|keys| chance(&chances, keys)).collect();
                 let sum: f64 = weights.iter().sum();
                 for (keys, weight) in rows.iter().zip(weights) {
@@ -130,6 +133,7 @@ impl Layout {
         }
         let mut found: BTreeMap<(usize, u32), (u64, f64)> = BTreeMap::new();
         for (rows, &(one, _)) in rows.iter().zip(&shares) {
+            pulse.check()?;
             let mut heavy: Vec<(Keys, u32, f64)> = Vec::new();
             for (row, keys) in rows.iter().enumerate() {
                 let chance = chance(&chances, keys);
@@ -157,6 +161,7 @@ impl Layout {
                         placed: placed.round() as u64,
                     }),
             );
+        Ok(())
     }
 
     /// Whether some identity may be due more than once a batch, from counts a language: cheap,

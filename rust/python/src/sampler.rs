@@ -113,7 +113,9 @@ impl Plan {
             seed,
         };
         let index = Arc::clone(&index.inner);
-        let inner = enter(py, None, |_| plan::Plan::new(index, config))?;
+        let inner = enter(py, None, |tick| {
+            plan::Plan::interruptible(index, config, &|| tick(0, 1))
+        })?;
         Ok(Self {
             inner,
             latest: Mutex::new(None),
@@ -160,11 +162,19 @@ impl Plan {
         Ok(dealt.into_pyarray(py))
     }
 
-    /// The same plan with another α over time.
-    fn with_ratio(&self, py: Python<'_>, pieces: Vec<(u64, f64, f64)>) -> PyResult<Self> {
-        let ratio = ratio(&pieces)?;
+    /// The same plan with another α over time: pieces, and then changes (batch, α), each up to the next.
+    fn with_ratio(
+        &self,
+        py: Python<'_>,
+        pieces: Vec<(u64, f64, f64)>,
+        changes: Vec<(u64, f64)>,
+    ) -> PyResult<Self> {
+        let mut ratio = ratio(&pieces)?;
+        for (batch, share) in changes {
+            ratio = ratio.changed(batch, share).map_err(to_py)?;
+        }
         let plan = Arc::clone(&self.inner);
-        let inner = enter(py, None, move |_| plan.with_ratio(ratio))?;
+        let inner = enter(py, None, move |tick| plan.with_ratio(ratio, &|| tick(0, 1)))?;
         Ok(Self {
             inner,
             latest: Mutex::new(None),
