@@ -35,6 +35,7 @@ pub mod plan;
 mod radix;
 pub mod ranks;
 pub mod ratio;
+pub mod room;
 mod rows;
 mod screening;
 pub mod search;

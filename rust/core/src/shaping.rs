@@ -9,7 +9,7 @@ use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
 use crate::pairs::{Key, MISSING, PairIndex};
 use crate::turns::Shares;
 use crate::weights::{explicit, weights};
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// Slots of a block, about.
 const BLOCK_ROWS: u64 = 8192;
@@ -35,6 +35,13 @@ impl Layout {
                 "guard_window is 0, expected 1 or more".into(),
             ));
         }
+        let rows = (config.batch_size as u64).checked_mul(config.guard_window);
+        if rows.is_none_or(|rows| rows > u64::from(MISSING)) {
+            return Err(Error::InvalidArgument(format!(
+                "batch_size = {} times guard_window = {} are more rows than an index can have",
+                config.batch_size, config.guard_window
+            )));
+        }
         let weights = weights(&index, &config.language_weights)?;
         let alone = match &config.mono_weights {
             Some(given) => {
@@ -43,7 +50,7 @@ impl Layout {
             }
             None => weights.clone(),
         };
-        let strata = strata(&index, &weights, &alone);
+        let strata = strata(&index, &weights, &alone)?;
         let (mono, cross): (Vec<usize>, Vec<usize>) =
             (0..strata.len()).partition(|&one| strata[one].query == strata[one].passage);
         let mut layout = Self {
@@ -160,7 +167,7 @@ impl Layout {
             .flat_map(|lane| &lane.strata)
             .map(|&one| (self.strata[one].query, self.strata[one].passage))
             .collect();
-        let groups = self.index.groups_of(&named);
+        let groups = self.index.groups_of(named.iter().copied())?;
         if groups >= size {
             return Ok(groups);
         }
@@ -333,26 +340,29 @@ fn gcd(a: u64, b: u64) -> u64 {
 }
 
 /// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.
-fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Vec<Stratum> {
-    let languages = index.languages();
-    (0..languages * languages)
-        .map(|number| Stratum {
-            query: number / languages,
-            passage: number % languages,
-            rows: index.stratum_len(number / languages, number % languages),
-            batches: 0,
-            blocks: 0,
-            thinned: None,
-        })
-        .filter(|one| {
-            let weight = if one.query == one.passage {
-                alone[one.query]
-            } else {
-                weights[one.query] * weights[one.passage]
-            };
-            one.rows > 0 && weight > 0.0
-        })
-        .collect()
+fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Result<Vec<Stratum>> {
+    let sizes = index.strata()?;
+    // Beside a stratum, its weights and shares.
+    room::check(sizes.len(), 2 * size_of::<Stratum>(), || {
+        format!("{} language pairs", sizes.len())
+    })?;
+    let strata = sizes.into_iter().map(|one| Stratum {
+        query: one.query as usize,
+        passage: one.passage as usize,
+        rows: u64::from(one.pairs),
+        batches: 0,
+        blocks: 0,
+        thinned: None,
+    });
+    let drawn = strata.filter(|one| {
+        let weight = if one.query == one.passage {
+            alone[one.query]
+        } else {
+            weights[one.query] * weights[one.passage]
+        };
+        weight > 0.0
+    });
+    Ok(drawn.collect())
 }
 
 #[cfg(test)]
