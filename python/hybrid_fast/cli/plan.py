@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = TrainConfig()
 MOST_STRATA = 12
+MOST_LEFT_OUT = 100_000
 """Most languages of which the matrix of rows drawn is shown."""
 
 
@@ -183,6 +184,6 @@ def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
         "cross": sampler.cross,
         "guard": list(sampler.guard),
         "seed": sampler.seed,
-        "left_out": list(sampler.left_out),
+        "left_out": list(sampler.left_out[:MOST_LEFT_OUT]),
     }
     write_text(path, dumps({**plan, **found.to_mapping()}, indent=1, ensure_ascii=False) + "\n")

@@ -17,6 +17,9 @@ const BLOCK_ROWS: u64 = 8192;
 /// Batches of a block, at least.
 const BLOCK_BATCHES: u64 = 64;
 
+/// Rows of an epoch, at most: places in it are counted in 64 bits.
+const MOST_ROWS: u64 = 1 << 62;
+
 /// Below so many groups a row of a batch, strata that share their few groups may not find a row for every
 /// slot: more is tried before a plan is accepted.
 const CROWDED: u64 = 8;
@@ -100,6 +103,14 @@ impl Layout {
             layout.config.batches_per_epoch,
             layout.config.guard_window,
         )?;
+        let size = layout.config.batch_size as u64;
+        if layout.len.checked_mul(size).is_none_or(|rows| rows > MOST_ROWS) {
+            return Err(Error::InvalidArgument(format!(
+                "an epoch of {} batches of {size} rows is longer than the limit of {MOST_ROWS} rows; \
+                 give fewer batches_per_epoch",
+                layout.len
+            )));
+        }
         Ok(layout)
     }
 
