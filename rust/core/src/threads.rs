@@ -26,6 +26,9 @@ pub const VARIABLES: [&str; 3] = [
 /// 475 µs for 2²², 1186 and 814 µs for 2²³; the second thread costs about 100 µs in all.
 const WORTH_THREADS: u64 = 1 << 21;
 
+/// Threads of a call, at most: work is cut into parts by them, and no machine has more cores.
+const MOST: usize = 1024;
+
 /// How many threads one call works with.
 #[derive(Debug)]
 pub struct Threads {
@@ -47,7 +50,7 @@ impl Threads {
         let count = if work < WORTH_THREADS {
             1
         } else {
-            threads.unwrap_or_else(default_count)
+            threads.unwrap_or_else(default_count).min(MOST)
         };
         Ok(Self { count })
     }
