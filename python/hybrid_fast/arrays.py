@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -21,6 +22,34 @@ Matrix: TypeAlias = Any
 
 Positives: TypeAlias = Sequence[Iterable[int]] | tuple[Any, Any]
 """Golds of each query: a list of id lists, or a tuple (indptr, ids) in compressed sparse rows."""
+
+
+@contextmanager
+def fitting(what: str) -> Iterator[None]:
+    """Say in one sentence that something does not fit memory; ``what`` names it in the plural.
+
+    Raises:
+        InvalidArgument: an allocation inside failed.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise InvalidArgument(f"{what} do not fit memory; ask for fewer") from None
+
+
+def language_table(
+    languages: int, query: NDArray[np.int64], passage: NDArray[np.int64], values: NDArray[Any]
+) -> NDArray[Any]:
+    """Return values of language pairs as a read-only table [query language, passage language], else 0.
+
+    Raises:
+        InvalidArgument: memory has no room for it.
+    """
+    with fitting(f"{languages} × {languages} language pairs"):
+        table = np.zeros((languages, languages), values.dtype)
+    table[query, passage] = values
+    table.flags.writeable = False
+    return table
 
 
 def matrix(value: Matrix, name: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from ._core import (
     HybridFastError,
     InfeasiblePlan,
+    InternalError,
     InvalidArgument,
     InvalidShape,
     NotANumber,
@@ -15,6 +16,7 @@ __all__ = [
     "CorpusError",
     "HybridFastError",
     "InfeasiblePlan",
+    "InternalError",
     "InvalidArgument",
     "InvalidShape",
     "ModelError",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._core import PairIndex as CoreIndex
+from .arrays import language_table
 from .atomic import replacing
 from .errors import InvalidArgument, InvalidShape
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from .corpus import Corpus, Identities
 
 _MOST_LANGUAGES = 2**15 - 1
+
+Sizes: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Query language, passage language and number of pairs of language pairs."""
 
 
 class PairIndex:
@@ -31,14 +35,14 @@ class PairIndex:
     every process that needs it.
     """
 
-    __slots__ = ("_core", "_languages", "_path", "_strata")
+    __slots__ = ("_core", "_languages", "_path", "_sizes", "_strata")
 
     def __init__(self, core: CoreIndex, languages: tuple[str, ...], *, path: Path | None = None) -> None:
         self._core = core
         self._path = path
         self._languages = languages
-        self._strata = core.strata().reshape(len(languages), len(languages))
-        self._strata.flags.writeable = False
+        self._sizes: Sizes | None = None
+        self._strata: NDArray[np.int64] | None = None
 
     @classmethod
     def from_columns(
@@ -78,9 +82,9 @@ class PairIndex:
             raise TypeError(f"languages holds {wrong[0]!r}, expected names (text)")
         if not 0 < len(names) <= _MOST_LANGUAGES:
             raise InvalidArgument(f"{len(names)} languages were given, expected 1 to {_MOST_LANGUAGES}")
-        twice = [name for position, name in enumerate(names) if name in names[:position]]
-        if twice:
-            raise InvalidArgument(f"language {twice[0]!r} is given twice; give each language once")
+        if len(set(names)) < len(names):
+            twice = next(name for position, name in enumerate(names) if name in names[:position])
+            raise InvalidArgument(f"language {twice!r} is given twice; give each language once")
         core = CoreIndex(
             _column("group", group),
             _column("language", language),
@@ -167,8 +171,32 @@ class PairIndex:
 
     @property
     def strata(self) -> NDArray[np.int64]:
-        """Pairs of each stratum, int64 [query language, passage language]; read-only."""
+        """Pairs of each stratum, int64 [query language, passage language]; read-only.
+
+        A table of all language pairs: with thousands of languages see :attr:`stratum_sizes`.
+
+        Raises:
+            InvalidArgument: memory has no room for the table.
+        """
+        if self._strata is None:
+            self._strata = language_table(len(self._languages), *self.stratum_sizes)
         return self._strata
+
+    @property
+    def stratum_sizes(self) -> Sizes:
+        """Query language, passage language and pairs of each stratum that has pairs, int64 each.
+
+        In the order of the table :attr:`strata`, row by row; it costs what exists.
+
+        Raises:
+            InvalidArgument: memory has no room for them.
+        """
+        if self._sizes is None:
+            query, passage, pairs = self._core.strata()
+            self._sizes = query, passage, pairs
+            for column in self._sizes:
+                column.flags.writeable = False
+        return self._sizes
 
     @property
     def bytes(self) -> int:
@@ -213,7 +241,7 @@ class PairIndex:
         names = ", ".join(self._languages[:12]) + (", …" if len(self._languages) > 12 else "")
         return (
             f"PairIndex({len(self):,} cells, {self.groups:,} groups, "
-            f"{int((self._strata > 0).sum())} strata, languages: {names})"
+            f"{len(self.stratum_sizes[0])} strata, languages: {names})"
         )
 
 

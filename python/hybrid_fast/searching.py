@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._core import fingerprint as core_fingerprint
-from .arrays import Matrix, Positives, count_of, embeddings, id_rows, label_codes, thread_count
+from .arrays import Matrix, Positives, count_of, embeddings, fitting, id_rows, label_codes, thread_count
 from .errors import InvalidArgument, InvalidShape
 from .memory_maps import file_stamp
 from .progress import Progress
@@ -18,6 +18,7 @@ from .ranking import PoolRanks, Ranks
 from .scorers import scorer_for
 from .shards import (
     Found,
+    Scorer,
     Targets,
     check_dimensions,
     check_positives,
@@ -125,7 +126,8 @@ def search(
         NotANumber: a score is NaN; the message names query and passage.
         TypeError: float64 or integers; the message names the cast to make.
         InvalidShape: dimensions or lengths that differ.
-        InvalidArgument: an unknown precision or device, or a label that is missing (NaN, None, NA).
+        InvalidArgument: an unknown precision or device, a label that is missing (NaN, None, NA), more than
+            memory has room for, or a mapped file that was cut short meanwhile.
         NotSupported: a CUDA device that is not there.
         ImportError: a CUDA device without torch.
 
@@ -140,16 +142,32 @@ def search(
     q, parts = scorer.matrix(queries, "queries"), opened(scorer, passages)
     check_dimensions(q, parts)
     total = sum(map(len, parts))
+    with fitting(f"{min(k, total)} passages for each of {len(q)} queries"):
+        return _searched(scorer, q, parts, k, positives, pools, threads, progress)
+
+
+def _searched(
+    scorer: Scorer,
+    queries: Any,
+    parts: tuple[Any, ...],
+    k: int,
+    positives: Positives | None,
+    pools: Sequence[Hashable] | NDArray[Any] | None,
+    threads: int | None,
+    progress: Progress | None,
+) -> SearchResult:
+    """Search shards that fit the queries."""
+    total = sum(map(len, parts))
     labels, codes = (None, None) if pools is None else label_codes(pools, total, "pools")
     golds = targets = None
     if positives is not None:
         indptr, ids = id_rows(positives)
-        check_positives(len(q), total, indptr, ids)
+        check_positives(len(queries), total, indptr, ids)
         own = None if codes is None else codes[ids]
-        targets = Targets(indptr, ids, score_over(scorer, q, parts, indptr, ids), own)
-        golds = Golds(indptr, ids, targets.scores, q, parts, _fingerprints(q, parts))
-    found = search_over(scorer, q, parts, k, codes, targets, threads, progress)
-    searched = Searched(len(q), total, k, scorer.name, golds, labels, codes)
+        targets = Targets(indptr, ids, score_over(scorer, queries, parts, indptr, ids), own)
+        golds = Golds(indptr, ids, targets.scores, queries, parts, _fingerprints(queries, parts))
+    found = search_over(scorer, queries, parts, k, codes, targets, threads, progress)
+    searched = Searched(len(queries), total, k, scorer.name, golds, labels, codes)
     return SearchResult(found[0], found[1], *_ranks(found, targets, labels), (searched,))
 
 
@@ -207,6 +225,13 @@ def merge(results: Iterable[SearchResult], *, threads: int | None = None) -> Sea
     _check_together(searches)
     if len(results) == 1:
         return results[0]
+    searched = searches[0]
+    with fitting(f"{searched.k} passages for each of {searched.queries} queries in {len(results)} shards"):
+        return _merged(results, searches, threads)
+
+
+def _merged(results: list[SearchResult], searches: list[Searched], threads: int | None) -> SearchResult:
+    """Join searches that belong together."""
     starts = np.cumsum([0] + [sum(searched.passages for searched in result.shards) for result in results])
     ids, scores = joined(
         [result.ids + start for result, start in zip(results, starts[:-1], strict=True)],

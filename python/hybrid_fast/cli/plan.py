@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULTS = TrainConfig()
 MOST_STRATA = 12
+MOST_LEFT_OUT = 100_000
 """Most languages of which the matrix of rows drawn is shown."""
 
 
@@ -173,6 +174,6 @@ def _write(path: Path, sampler: HybridBatchSampler, found: Simulation) -> None:
         "cross": sampler.cross,
         "guard": list(sampler.guard),
         "seed": sampler.seed,
-        "left_out": list(sampler.left_out),
+        "left_out": list(sampler.left_out[:MOST_LEFT_OUT]),
     }
     write_json(path, {**plan, **found.to_mapping()})

@@ -52,13 +52,26 @@ def matched_weights(
         InvalidArgument: a language would need a negative weight, or has no monolingual pair and would
             need one; named.
     """
-    there = strata > 0
-    alone = there.diagonal()
-    cross = there & ~np.eye(len(languages), dtype=np.bool_)
-    if not alone.any() or not cross.any() or mono_ratio == reference:
+    query, passage = np.nonzero(strata > 0)
+    return weights_matched_over(query, passage, languages, mono_ratio, reference)
+
+
+def weights_matched_over(
+    query: NDArray[np.int64],
+    passage: NDArray[np.int64],
+    languages: Sequence[str],
+    mono_ratio: float,
+    reference: float,
+) -> list[float] | None:
+    """Return the same from the query and the passage language of each stratum that has pairs."""
+    own = query == passage
+    alone = np.zeros(len(languages), np.bool_)
+    alone[query[own]] = True
+    if own.all() or not own.any() or mono_ratio == reference:
         return None
     uniform = alone / alone.sum()
-    sides = (cross.sum(axis=0) + cross.sum(axis=1)) / (2 * cross.sum())
+    counts = sum(np.bincount(side[~own], minlength=len(languages)) for side in (query, passage))
+    sides = counts / (2 * np.count_nonzero(~own))
     needed = reference * uniform + (mono_ratio - reference) * sides
     lowest = int(needed.argmin())
     if needed[lowest] < -_NOTHING:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 import numpy as np
 
 from .._core import STREAM_VERSION, Plan
+from ..arrays import fitting
 from ..errors import InfeasiblePlan, InvalidArgument, StateMismatch
 from ..pairs import PairIndex
 from ..progress import Progress
@@ -24,6 +25,7 @@ from .batch import Batch
 from .carrying import PairWithNegatives
 from .checks import GUARDS, choice, guard_names, ratio, whole
 from .exposure_matching import ExposureMatched
+from .left_out import LeftOut
 from .naming import frequent_text, named
 from .schedules import (
     MonoRatio,
@@ -365,17 +367,9 @@ class HybridBatchSampler:
         return self._plan
 
     @property
-    def left_out(self) -> tuple[str, ...]:
-        """Languages without a monolingual cell, and language pairs without a pair ("de→en")."""
-        names = self.index.languages
-        strata = self.index.strata
-        alone = [name for number, name in enumerate(names) if strata[number, number] == 0]
-        pairs = [
-            f"{names[query]}→{names[passage]}"
-            for query, passage in np.argwhere(strata == 0)
-            if query != passage
-        ]
-        return (*alone, *pairs)
+    def left_out(self) -> Sequence[str]:
+        """Languages without a monolingual cell, then language pairs without a pair ("de→en")."""
+        return LeftOut(self.index.languages, *self.index.stratum_sizes[:2])
 
     def batch(self, i: SupportsIndex) -> Batch:
         """Return batch ``i`` of the epoch (this rank's rows of it), wherever iteration stands.
@@ -409,8 +403,11 @@ class HybridBatchSampler:
 
         Raises:
             IndexError: the range is not within the epoch.
+            InvalidArgument: memory has no room for so many.
         """
-        columns = self._columns(operator.index(start), operator.index(stop), progress)
+        first, last = operator.index(start), operator.index(stop)
+        with fitting(f"{last - first} batches of {self.batch_size} rows"):
+            columns = self._columns(first, last, progress)
         return Batch(
             is_mono=columns["is_mono"],
             group=columns["group"],

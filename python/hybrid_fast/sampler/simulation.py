@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import audit_plan
+from ..arrays import language_table
 from ..errors import InfeasiblePlan
 from ..progress import Progress
 from .checks import GUARDS, whole
-from .ledger import Exposure
+from .ledger import Exposure, StratumCounts
 from .mix import Mix
 from .naming import frequent_text, named
 from .sampler import HybridBatchSampler
+
+_MOST_TABLED = 1000
+"""Languages up to which numbers of language pairs are written as a table."""
 
 _MARKS = 1000
 """Stretches of the run whose mix is kept."""
@@ -37,10 +42,10 @@ class Simulation:
             batches (rows), over every prefix of an epoch.
         stratum_drift: the same for language pairs and the cross-lingual batches (rows, where rows of
             several language pairs mix in a batch).
-        deviations: float64 [query language, passage language], that distance of each.
+        stratum_deviations: float64, that distance of each language pair that exists, aligned with
+            ``exposure.by_stratum``.
         query_rows: rows drawn with the query in each language.
         passage_rows: rows drawn with the passage in each language.
-        strata: int64 [query language, passage language], rows drawn of each.
         exposure: the ledger: rows, groups and passes by language, language pair and side.
         mix: the monolingual share over time.
         duplicates: rows that share a guarded identity with an earlier row of their batch (of the batches
@@ -62,10 +67,9 @@ class Simulation:
     drift: float
     language_drift: float
     stratum_drift: float
-    deviations: NDArray[np.float64]
+    stratum_deviations: NDArray[np.float64]
     query_rows: dict[str, int]
     passage_rows: dict[str, int]
-    strata: NDArray[np.int64]
     exposure: Exposure
     mix: Mix
     duplicates: int
@@ -77,8 +81,23 @@ class Simulation:
     frequent: tuple[str, ...]
     digest: str
 
+    @cached_property
+    def deviations(self) -> NDArray[np.float64]:
+        """The distance of each language pair from its share, float64 [query language, passage language]."""
+        counts = self.exposure.by_stratum
+        names = self.exposure.languages
+        return language_table(len(names), counts.query, counts.passage, self.stratum_deviations)
+
+    @property
+    def strata(self) -> NDArray[np.int64]:
+        """Rows drawn of each language pair, int64 [query language, passage language]."""
+        return self.exposure.strata
+
     def to_mapping(self) -> dict[str, Any]:
-        """Return all numbers as plain dicts, lists and numbers, ready for JSON."""
+        """Return all numbers as plain dicts, lists and numbers, ready for JSON.
+
+        Deviations are a table, and with more than 1,000 languages a dict of the language pairs that exist.
+        """
         plain = {
             name: getattr(self, name)
             for name in (
@@ -94,9 +113,19 @@ class Simulation:
         return {
             **plain,
             "frequent": list(self.frequent),
-            "deviations": self.deviations.tolist(),
+            "deviations": self._plain_deviations(),
             "exposure": self.exposure.to_mapping(),
             "mix": mix,
+        }
+
+    def _plain_deviations(self) -> list[list[float]] | dict[str, float]:
+        names, counts = self.exposure.languages, self.exposure.by_stratum
+        if len(names) <= _MOST_TABLED:
+            table: list[list[float]] = self.deviations.tolist()
+            return table
+        columns = (counts.query.tolist(), counts.passage.tolist(), self.stratum_deviations.tolist())
+        return {
+            f"{names[query]}→{names[passage]}": value for query, passage, value in zip(*columns, strict=True)
         }
 
     def __str__(self) -> str:
@@ -140,8 +169,8 @@ def simulate(
     exposure = _exposure(sampler, total, counts)
     names = sampler.index.languages
     slots = total if sampler.unit == "batch" else exposure.rows
-    deviations = counts["deviations"].reshape(exposure.strata.shape)
-    cross = ~np.eye(len(names), dtype=np.bool_)
+    deviations, seen = counts["deviations"], exposure.by_stratum
+    own = seen.query == seen.passage
     repeated = dict(zip(GUARDS, counts["repeated"], strict=True))
     asked = exposure.all_query_groups
     return Simulation(
@@ -150,20 +179,19 @@ def simulate(
         mono_ratio=_mean_ratio(sampler, counts),
         by_kind={"monolingual": counts["monolingual"], "cross-lingual": slots - counts["monolingual"]},
         drift=counts["drift"],
-        language_drift=float(deviations.diagonal().max()),
-        stratum_drift=float(deviations.max(where=cross, initial=0.0)),
-        deviations=deviations,
+        language_drift=float(deviations.max(where=own, initial=0.0)),
+        stratum_drift=float(deviations.max(where=~own, initial=0.0)),
+        stratum_deviations=deviations,
         query_rows=dict(zip(names, exposure.query_rows.tolist(), strict=True)),
         passage_rows=dict(zip(names, exposure.passage_rows.tolist(), strict=True)),
-        strata=exposure.strata,
         exposure=exposure,
         mix=Mix(counts["marks_at"], counts["marks_monolingual"], counts["marks_asked"]),
         duplicates=sum(repeated[name] for name in sampler.guard),
         unguarded={name: repeated[name] for name in GUARDS if name not in sampler.guard},
         coverage={names[n]: float(came / asked[n]) for n, came in enumerate(exposure.query_groups) if came},
-        pairs=int(exposure.pairs.sum()),
+        pairs=int(seen.pairs.sum()),
         available=sum(rows for _, _, rows, _, _ in sampler._plan.shares()),
-        not_placed=counts["substitutes"] + _lost(sampler, exposure.strata),
+        not_placed=counts["substitutes"] + _lost(sampler, seen),
         frequent=tuple(frequent_text(one, names) for one in sampler._plan.frequent()),
         digest=counts["digest"],
     )
@@ -214,13 +242,12 @@ def _mean_ratio(sampler: HybridBatchSampler, counts: dict[str, Any]) -> float:
 
 def _exposure(sampler: HybridBatchSampler, batches: int, counts: dict[str, Any]) -> Exposure:
     index = sampler.index
+    query, passage, available = index.stratum_sizes
     return Exposure(
         languages=index.languages,
         batches=batches,
         rows=batches * sampler.global_batch_size,
-        strata=counts["strata"].reshape(index.strata.shape),
-        pairs=counts["pairs"].reshape(index.strata.shape),
-        available=index.strata,
+        by_stratum=StratumCounts(query, passage, counts["strata"], counts["pairs"], available),
         query_groups=counts["query_groups"],
         passage_groups=counts["passage_groups"],
         all_query_groups=counts["query_cells"],
@@ -228,11 +255,13 @@ def _exposure(sampler: HybridBatchSampler, batches: int, counts: dict[str, Any])
     )
 
 
-def _lost(sampler: HybridBatchSampler, strata: NDArray[np.int64]) -> int:
+def _lost(sampler: HybridBatchSampler, seen: StratumCounts) -> int:
     """Count the rows of full batches that passes lost to frequent identities."""
     size = sampler.global_batch_size
+    strata = zip(seen.query.tolist(), seen.passage.tolist(), strict=True)
+    drawn = dict(zip(strata, seen.rows.tolist(), strict=True))
     return sum(
-        int(strata[query, passage]) // (batches * size) * (rows // size - batches) * size
+        drawn[query, passage] // (batches * size) * (rows // size - batches) * size
         for query, passage, rows, _, batches in sampler._plan.shares()
         if batches
     )

@@ -11,7 +11,7 @@ from .._core import language_sizes
 from ..errors import InvalidArgument
 from ..pairs import PairIndex
 from .capped_epochs import CappedEpochs, capped_rows
-from .exposure_matching import ExposureMatched, matched_weights
+from .exposure_matching import ExposureMatched, weights_matched_over
 
 LanguageWeights: TypeAlias = (
     str | float | Mapping[str, float] | Sequence[float] | CappedEpochs | ExposureMatched
@@ -65,7 +65,7 @@ def resolve_weights(
     if isinstance(meant, CappedEpochs):
         return Weights(each=_capped(index, meant, batch_size, batches_per_epoch))
     if isinstance(meant, ExposureMatched):
-        mono = matched_weights(index.strata, index.languages, mono_ratio, meant.mono_ratio)
+        mono = weights_matched_over(*index.stratum_sizes[:2], index.languages, mono_ratio, meant.mono_ratio)
         return Weights(mono=mono)
     if isinstance(meant, Mapping | Sequence | np.ndarray):
         return Weights(each=_explicit(index, meant))

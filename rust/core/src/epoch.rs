@@ -11,6 +11,7 @@ use crate::mixture::Kinds;
 use crate::pairs::Pair;
 use crate::permutation::shuffle;
 use crate::pulse::Pulse;
+use crate::room;
 use crate::streams::{Stream, Streams};
 use crate::turns::{Cursor, Turns};
 use crate::{Error, Result};
@@ -111,7 +112,7 @@ impl Epoch {
         let size = layout.config.batch_size as u64;
         let units = match layout.config.unit {
             Unit::Batch => layout.len,
-            Unit::Row => layout.len * size,
+            Unit::Row => layout.len.saturating_mul(size),
         };
         let ratio = match layout.config.unit {
             Unit::Batch => layout.config.ratio.clone(),
@@ -165,7 +166,11 @@ impl Epoch {
         }
         let mut out = Batches::default();
         let size = self.layout.config.batch_size;
-        let rows = (stop - start) as usize * size;
+        let rows = ((stop - start) as usize).saturating_mul(size);
+        // Four columns of 8 bytes, two of 2, and the kinds.
+        room::check(rows, 4 * 8 + 2 * 2 + 1, || {
+            format!("{} batches of {size} rows", stop - start)
+        })?;
         for column in [
             &mut out.group,
             &mut out.query,
@@ -209,9 +214,15 @@ impl Epoch {
 
     /// Which batch of a step of `ranks` consecutive batches each rank takes, for some steps one after the
     /// other: a keyed order of each step, so that no rank sees one kind only.
-    #[must_use]
-    pub fn deal(&self, steps: std::ops::Range<u64>, ranks: u32) -> Vec<u32> {
-        let mut dealt = Vec::with_capacity((steps.end - steps.start) as usize * ranks as usize);
+    ///
+    /// # Errors
+    /// `InvalidArgument` for more than memory holds.
+    pub fn deal(&self, steps: std::ops::Range<u64>, ranks: u32) -> Result<Vec<u32>> {
+        let count = ((steps.end - steps.start) as usize).saturating_mul(ranks as usize);
+        room::check(count, size_of::<u32>(), || {
+            format!("{} steps of {ranks} batches", steps.end - steps.start)
+        })?;
+        let mut dealt = Vec::with_capacity(count);
         for step in steps {
             let first = dealt.len();
             dealt.extend(0..ranks);
@@ -220,7 +231,7 @@ impl Epoch {
                 self.streams.number(Stream::Deal, &[step]),
             );
         }
-        dealt
+        Ok(dealt)
     }
 
     /// The strata of batches that are guarded together: of some from the start of the epoch, of each kind where

@@ -16,15 +16,16 @@ pub fn epoch_length(
     window: u64,
 ) -> Result<u64> {
     let size = batch_size as u64;
-    let batches = given.unwrap_or_else(|| {
-        let drawn: Vec<usize> = (0..index.languages())
-            .filter(|&language| weights[language] > 0.0)
-            .collect();
-        drawn
-            .iter()
-            .map(|&language| index.drawable_queries(language, &drawn) / size)
-            .sum()
-    });
+    let batches = match given {
+        Some(batches) => batches,
+        None => {
+            let drawn: Vec<usize> = (0..index.languages())
+                .filter(|&language| weights[language] > 0.0)
+                .collect();
+            let queries = index.drawable_queries(&drawn)?;
+            drawn.iter().map(|&language| queries[language] / size).sum()
+        }
+    };
     if given == Some(0) {
         return Err(Error::InvalidArgument(
             "batches_per_epoch is 0, expected 1 or more".into(),

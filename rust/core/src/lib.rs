@@ -38,6 +38,7 @@ mod radix;
 pub mod ranks;
 pub mod ratio;
 mod representatives;
+pub mod room;
 mod rows;
 mod screening;
 pub mod search;

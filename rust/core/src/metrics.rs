@@ -16,7 +16,7 @@
 //! A query without relevant passages scores 0.
 
 use crate::ranks::check_indptr;
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// One measure; a cutoff of `None` means all ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +162,11 @@ pub fn measure(
             ranks.len()
         )));
     }
+    room::check(
+        measures.len().saturating_mul(queries),
+        size_of::<f64>(),
+        || format!("{} measures of {queries} queries", measures.len()),
+    )?;
     let mut values = vec![Vec::with_capacity(queries); measures.len()];
     let (mut relevant, mut ideal) = (Vec::new(), Vec::new());
     for query in 0..queries {

@@ -1,6 +1,6 @@
 //! Hard negatives of a batch: from each query's list, those that are no positive of the batch.
 
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// Marks a place for which the list holds no admissible passage.
 pub const MASKED: i64 = -1;
@@ -52,7 +52,8 @@ pub struct Rows<'a> {
 /// ```
 ///
 /// # Errors
-/// `InvalidShape` for columns of unequal length, or rows that are not whole batches.
+/// `InvalidShape` for columns of unequal length, or rows that are not whole batches; `InvalidArgument` for
+/// more negatives than memory holds.
 pub fn take(lists: &Lists<'_>, rows: &Rows<'_>, width: usize, count: usize) -> Result<Vec<i64>> {
     let n = rows.query.len();
     let entries = lists.passages.len();
@@ -70,8 +71,9 @@ pub fn take(lists: &Lists<'_>, rows: &Rows<'_>, width: usize, count: usize) -> R
             "{n} rows are no whole number of batches of {width} rows"
         )));
     }
-    let mut taken = vec![MASKED; n * count];
-    let mut seen = Seen::new(width * (count + 1));
+    let what = || format!("{count} negatives for each of {n} rows");
+    let mut taken = room::filled(MASKED, n.saturating_mul(count), what)?;
+    let mut seen = Seen::new(width.saturating_mul(count.saturating_add(1)), what)?;
     let mut next = vec![0..0; width];
     for first in (0..n).step_by(width) {
         seen.clear();
@@ -113,13 +115,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(most: usize) -> Self {
-        let size = (2 * most).next_power_of_two().max(2);
-        Self {
-            slots: vec![(0, 0); size],
+    fn new(most: usize, what: impl FnOnce() -> String) -> Result<Self> {
+        let size = most.saturating_mul(2).checked_next_power_of_two();
+        let size = size.unwrap_or(usize::MAX).max(2);
+        Ok(Self {
+            slots: room::filled((0, 0), size, what)?,
             round: 0,
             shift: 64 - size.trailing_zeros(),
-        }
+        })
     }
 
     fn clear(&mut self) {
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn emptied_sets_forget() {
-        let mut seen = Seen::new(2);
+        let mut seen = Seen::new(2, String::new).expect("little");
         seen.round = u32::MAX - 1;
         for _ in 0..4 {
             seen.clear();

@@ -10,13 +10,16 @@ use crate::pairs::{Key, MISSING, PairIndex};
 use crate::pulse::Pulse;
 use crate::turns::Shares;
 use crate::weights::{explicit, weights};
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// Slots of a block, about.
 const BLOCK_ROWS: u64 = 8192;
 
 /// Batches of a block, at least.
 const BLOCK_BATCHES: u64 = 64;
+
+/// Rows of an epoch, at most: places in it are counted in 64 bits.
+const MOST_ROWS: u64 = 1 << 62;
 
 impl Layout {
     /// Divides the index as the configuration asks, or says why it cannot be.
@@ -32,11 +35,18 @@ impl Layout {
                 "guard_window is 0, expected 1 or more".into(),
             ));
         }
+        let rows = (config.batch_size as u64).checked_mul(config.guard_window);
+        if rows.is_none_or(|rows| rows > u64::from(MISSING)) {
+            return Err(Error::InvalidArgument(format!(
+                "batch_size = {} times guard_window = {} are more rows than an index can have",
+                config.batch_size, config.guard_window
+            )));
+        }
         let (weights, alone) = both_weights(&index, &config)?;
         let (least, most) = config.ratio.range();
         let mut layout = Self {
             kernel: Kernel::chosen()?,
-            strata: strata(&index, &weights, &alone),
+            strata: strata(&index, &weights, &alone)?,
             index,
             config,
             monolingual: None,
@@ -58,6 +68,18 @@ impl Layout {
             layout.config.batches_per_epoch,
             layout.config.guard_window,
         )?;
+        let size = layout.config.batch_size as u64;
+        if layout
+            .len
+            .checked_mul(size)
+            .is_none_or(|rows| rows > MOST_ROWS)
+        {
+            return Err(Error::InvalidArgument(format!(
+                "an epoch of {} batches of {size} rows is longer than the limit of {MOST_ROWS} rows; \
+                 give fewer batches_per_epoch",
+                layout.len
+            )));
+        }
         Ok(layout)
     }
 
@@ -175,7 +197,7 @@ impl Layout {
             .flat_map(|lane| &lane.strata)
             .map(|&one| (self.strata[one].query, self.strata[one].passage))
             .collect();
-        let groups = self.index.groups_of(&named);
+        let groups = self.index.groups_of(named.iter().copied())?;
         if groups >= size {
             return Ok(());
         }
@@ -363,26 +385,29 @@ fn both_weights(index: &PairIndex, config: &Config) -> Result<(Vec<f64>, Vec<f64
 }
 
 /// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.
-fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Vec<Stratum> {
-    let languages = index.languages();
-    (0..languages * languages)
-        .map(|number| Stratum {
-            query: number / languages,
-            passage: number % languages,
-            rows: index.stratum_len(number / languages, number % languages),
-            batches: 0,
-            blocks: 0,
-            thinned: None,
-        })
-        .filter(|one| {
-            let weight = if one.query == one.passage {
-                alone[one.query]
-            } else {
-                weights[one.query] * weights[one.passage]
-            };
-            one.rows > 0 && weight > 0.0
-        })
-        .collect()
+fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Result<Vec<Stratum>> {
+    let sizes = index.strata()?;
+    // Beside a stratum, its weights and shares.
+    room::check(sizes.len(), 2 * size_of::<Stratum>(), || {
+        format!("{} language pairs", sizes.len())
+    })?;
+    let strata = sizes.into_iter().map(|one| Stratum {
+        query: one.query as usize,
+        passage: one.passage as usize,
+        rows: u64::from(one.pairs),
+        batches: 0,
+        blocks: 0,
+        thinned: None,
+    });
+    let drawn = strata.filter(|one| {
+        let weight = if one.query == one.passage {
+            alone[one.query]
+        } else {
+            weights[one.query] * weights[one.passage]
+        };
+        weight > 0.0
+    });
+    Ok(drawn.collect())
 }
 
 #[cfg(test)]

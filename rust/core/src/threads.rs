@@ -5,8 +5,9 @@
 //! thread works too.
 
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Error, Result};
 
@@ -24,6 +25,9 @@ pub const VARIABLES: [&str; 3] = [
 /// 300 calls: one thread and two took 171 and 196 µs for 2²⁰ scores, 329 and 307 µs for 2²¹, 622 and
 /// 475 µs for 2²², 1186 and 814 µs for 2²³; the second thread costs about 100 µs in all.
 const WORTH_THREADS: u64 = 1 << 21;
+
+/// Threads of a call, at most: work is cut into parts by them, and no machine has more cores.
+const MOST: usize = 1024;
 
 /// How many threads one call works with.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ impl Threads {
         let count = if work < WORTH_THREADS {
             1
         } else {
-            threads.unwrap_or_else(default_count)
+            threads.unwrap_or_else(default_count).min(MOST)
         };
         Ok(Self { count })
     }
@@ -79,13 +83,14 @@ impl Threads {
             });
         }
         let stopped = AtomicBool::new(false);
+        let panic = Mutex::new(None);
         let queue = Mutex::new(items.iter_mut().enumerate());
         let one = || {
             if stopped.load(Ordering::Relaxed) {
                 return false;
             }
-            // A panic elsewhere leaves an iterator that is still sound; the scope passes it on.
-            let next = queue.lock().unwrap_or_else(|e| e.into_inner()).next();
+            // A panic elsewhere leaves an iterator that is still sound.
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             next.is_some_and(|(position, item)| {
                 work(position, item);
                 true
@@ -96,7 +101,13 @@ impl Threads {
                 // A machine that refuses more threads still answers, with those that are there.
                 let started = std::thread::Builder::new()
                     .name("hybrid_fast".into())
-                    .spawn_scoped(scope, || while one() {});
+                    .spawn_scoped(scope, || {
+                        // What it says goes on in the calling thread; a scope would say only that it was.
+                        if let Err(said) = catch_unwind(AssertUnwindSafe(|| while one() {})) {
+                            stopped.store(true, Ordering::Relaxed);
+                            *panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+                        }
+                    });
                 if started.is_err() {
                     break;
                 }
@@ -107,6 +118,9 @@ impl Threads {
                 }
             }
         });
+        if let Some(said) = panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            resume_unwind(said);
+        }
         !stopped.into_inner()
     }
 }
@@ -160,6 +174,22 @@ mod tests {
             assert!(!items.iter().all(|done| *done));
             let mut few = vec![false; 10];
             assert!(threads.each_while(&mut few, work, || true) && few.iter().all(|done| *done));
+        }
+    }
+
+    #[test]
+    fn a_panic_says_the_same_from_any_thread() {
+        for count in [1, 3] {
+            let threads = Threads::new(Some(count), u64::MAX).expect("valid");
+            let work = |position: usize, _: &mut ()| {
+                std::thread::sleep(std::time::Duration::from_micros(50));
+                if position >= 20 {
+                    resume_unwind(Box::new("why"));
+                }
+            };
+            let all = || threads.each(&mut vec![(); 1000], work);
+            let said = catch_unwind(AssertUnwindSafe(all)).expect_err("it panics");
+            assert_eq!(said.downcast_ref::<&str>(), Some(&"why"));
         }
     }
 

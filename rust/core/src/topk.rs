@@ -6,6 +6,7 @@ use half::{bf16, f16};
 
 use crate::kernel::{Above, Counts, Hits, Kernel, above_plainly, bisect_plainly, count_plainly};
 use crate::matrix::View;
+use crate::room;
 use crate::rows::{Task, cut, over};
 use crate::selection::Selection;
 use crate::threads::Threads;
@@ -246,12 +247,9 @@ pub fn topk<T: Stored>(
     let kernel = Kernel::chosen()?;
     let threads = Threads::new(threads, rows as u64 * columns as u64)?;
     let size = rows.saturating_mul(k);
-    // Asked for first, since an allocation that fails ends the process.
-    if Vec::<[i64; 2]>::new().try_reserve_exact(size).is_err() {
-        return Err(Error::InvalidArgument(format!(
-            "{k} passages for each of {rows} queries do not fit memory; ask for fewer"
-        )));
-    }
+    room::check(size, size_of::<[i64; 2]>(), || {
+        format!("{k} passages for each of {rows} queries")
+    })?;
     let mut best = TopK {
         columns: k,
         values: vec![T::default(); size],

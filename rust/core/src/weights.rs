@@ -25,7 +25,7 @@ pub fn weights(index: &PairIndex, rule: &LanguageWeights) -> Result<Vec<f64>> {
                     (rows as f64).powf(*exponent)
                 }
             };
-            Ok(language_sizes(index).into_iter().map(weight).collect())
+            Ok(language_sizes(index)?.into_iter().map(weight).collect())
         }
         LanguageWeights::Explicit(weights) => {
             explicit("language_weights", weights, index.languages())?;

@@ -12,19 +12,16 @@ use crate::sampler::Plan;
 
 /// Rows of each language, and its queries that some passage answers.
 #[pyfunction]
-pub(crate) fn language_sizes(py: Python<'_>, index: &PairIndex) -> (Vec<u64>, Vec<u64>) {
-    py.detach(|| {
+pub(crate) fn language_sizes(py: Python<'_>, index: &PairIndex) -> PyResult<(Vec<u64>, Vec<u64>)> {
+    enter(py, None, |_| {
         let index = &index.inner;
         let all: Vec<usize> = (0..index.languages()).collect();
-        let drawable = |&language: &usize| index.drawable_queries(language, &all);
-        (
-            sizes::language_sizes(index),
-            all.iter().map(drawable).collect(),
-        )
+        Ok((sizes::language_sizes(index)?, index.drawable_queries(&all)?))
     })
 }
 
-/// Counts of `batches` batches from the start of an epoch on.
+/// Counts of `batches` batches from the start of an epoch on; columns of strata are aligned with those of the
+/// index.
 #[pyfunction]
 #[pyo3(signature = (plan, epoch, batches, marks, threads=None, progress=None))]
 pub(crate) fn audit_plan<'py>(
@@ -38,6 +35,7 @@ pub(crate) fn audit_plan<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = Options { threads, marks };
     let found = enter(py, progress, |tick| {
+        plan.inner.index().whole()?;
         audit(&plan.inner, epoch, batches, options, &|done, total| {
             tick(done, total)
         })

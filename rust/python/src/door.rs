@@ -1,11 +1,14 @@
-//! The one door into the core: release the GIL, run, map the error, let Ctrl-C through.
+//! The one door into the core: release the GIL, run, map the error, let Ctrl-C through. No panic passes it.
 
-use std::sync::Mutex;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
+use hybrid_fast_core::pairs::Damage;
 use hybrid_fast_core::{Error, Result};
 use pyo3::prelude::*;
 
-use crate::error::to_py;
+use crate::error::{InternalError, to_py};
 
 /// Runs `work` without the GIL. `work` gets a callback to call between blocks with
 /// (done, total); it returns `false` when the caller should stop, because a signal arrived
@@ -37,16 +40,63 @@ where
             }
         };
         let _floats = PlainFloats::enter();
-        work(&tick)
+        caught(|| work(&tick))
     });
     match outcome {
-        Ok(value) => Ok(value),
-        Err(Error::Interrupted) => {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(Error::Interrupted)) => {
             let error = raised.lock().ok().and_then(|mut slot| slot.take());
             Err(error.unwrap_or_else(|| to_py(Error::Interrupted)))
         }
-        Err(error) => Err(to_py(error)),
+        Ok(Err(error)) => Err(to_py(error)),
+        Err(fault) => Err(fault),
     }
+}
+
+/// Runs what needs the GIL, or takes no time, with the same promise: no panic gets out.
+pub(crate) fn pass<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    caught(work).and_then(|outcome| outcome)
+}
+
+/// What the latest panic said, and where; kept for the error that is made of it.
+static LATEST: Mutex<Option<String>> = Mutex::new(None);
+
+/// Keeps what a panic says, instead of printing it: the error tells it. Only panics of this library
+/// come here, since its runtime is its own.
+pub(crate) fn keep_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let said = match panic.location() {
+            Some(place) => format!(
+                "{} ({}:{})",
+                text(panic.payload()),
+                place.file(),
+                place.line()
+            ),
+            None => text(panic.payload()).to_owned(),
+        };
+        *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+    }));
+}
+
+/// Runs `work`; a panic, which would reach Python as no `Exception`, becomes the error for a fault of ours.
+fn caught<T>(work: impl FnOnce() -> T) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        if let Some(Damage(said)) = panic.downcast_ref() {
+            return to_py(Error::InvalidArgument(said.clone()));
+        }
+        let said = LATEST.lock().unwrap_or_else(PoisonError::into_inner).take();
+        InternalError::new_err(format!(
+            "hybrid_fast {} met a fault of its own: {}; please report it, with the call that led here",
+            env!("CARGO_PKG_VERSION"),
+            said.unwrap_or_else(|| text(&*panic).to_owned()),
+        ))
+    })
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no reason given")
 }
 
 /// Keeps denormal numbers what they are: a thread that flushes them to zero (torch can set that) would

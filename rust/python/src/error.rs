@@ -43,6 +43,12 @@ create_exception!(
 );
 create_exception!(
     _core,
+    InternalError,
+    HybridFastError,
+    "A fault of hybrid_fast itself; please report it."
+);
+create_exception!(
+    _core,
     NotSupported,
     HybridFastError,
     "A feature that is named and not built yet."

@@ -20,8 +20,8 @@ mod _core {
     use super::audit::{audit_plan, language_sizes};
     #[pymodule_export]
     use super::error::{
-        HybridFastError, InfeasiblePlan, InvalidArgument, InvalidShape, NotANumber, NotSupported,
-        StateMismatch,
+        HybridFastError, InfeasiblePlan, InternalError, InvalidArgument, InvalidShape, NotANumber,
+        NotSupported, StateMismatch,
     };
     #[pymodule_export]
     use super::measures::measure;
@@ -42,6 +42,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::door::keep_panics();
         module.add("STREAM_VERSION", hybrid_fast_core::plan::STREAM_VERSION)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

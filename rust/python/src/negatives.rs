@@ -2,6 +2,7 @@
 
 use hybrid_fast_core::negatives::{Lists, Rows, take};
 use hybrid_fast_core::pairs::MISSING;
+use hybrid_fast_core::room;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
@@ -60,6 +61,10 @@ pub(crate) fn cell_columns<'py>(
         }
     };
     let columns = enter(py, None, |_| {
+        index.whole()?;
+        room::check(index.cells(), 6 * size_of::<i64>(), || {
+            format!("six columns of {} cells", index.cells())
+        })?;
         let cells = 0..index.cells() as u32;
         let column = |of: &dyn Fn(u32) -> i64| cells.clone().map(of).collect::<Vec<i64>>();
         Ok([

@@ -5,8 +5,8 @@ use std::io::BufWriter;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hybrid_fast_core::pairs::{self, Given, MISSING};
-use hybrid_fast_core::{Error, Result};
+use hybrid_fast_core::pairs::{self, Given, MISSING, StratumSize};
+use hybrid_fast_core::{Error, Result, room};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -66,10 +66,11 @@ impl PairIndex {
 
     /// Writes the index and a note to a file.
     fn write(&self, py: Python<'_>, path: PathBuf, note: &[u8]) -> PyResult<()> {
-        let written = py.detach(|| {
-            let mut out = BufWriter::new(File::create(path)?);
-            self.inner.write(note, &mut out)
-        });
+        let written = enter(py, None, |_| {
+            self.inner.whole()?;
+            let out = File::create(path).map(BufWriter::new);
+            Ok(out.and_then(|mut out| self.inner.write(note, &mut out)))
+        })?;
         written.map_err(PyErr::from)
     }
 
@@ -91,9 +92,15 @@ impl PairIndex {
 
     /// The bytes of the file that `write` makes.
     fn to_bytes<'py>(&self, py: Python<'py>, note: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let mut bytes = Vec::with_capacity(self.inner.bytes() + (1 << 16));
-        py.detach(|| self.inner.write(note, &mut bytes))?;
-        Ok(PyBytes::new(py, &bytes))
+        let bytes = enter(py, None, |_| {
+            self.inner.whole()?;
+            // Here, and in Python.
+            let size = self.inner.bytes() + note.len() + (1 << 16);
+            room::check(size, 2, || format!("two copies of {size} bytes"))?;
+            let mut bytes = Vec::with_capacity(size);
+            Ok(self.inner.write(note, &mut bytes).map(|()| bytes))
+        })?;
+        Ok(PyBytes::new(py, &bytes?))
     }
 
     /// The index and the note that `to_bytes` was given.
@@ -130,33 +137,40 @@ impl PairIndex {
         self.inner.fingerprint()
     }
 
-    /// Pairs of each stratum, row by row of query languages.
-    fn strata<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        let languages = self.inner.languages();
-        let sizes: Vec<i64> = (0..languages * languages)
-            .map(|one| self.inner.stratum_len(one / languages, one % languages) as i64)
-            .collect();
-        sizes.into_pyarray(py)
+    /// Query language, passage language and pairs of each stratum that has some, row by row of query
+    /// languages.
+    fn strata<'py>(&self, py: Python<'py>) -> PyResult<[Bound<'py, PyArray1<i64>>; 3]> {
+        let columns = enter(py, None, |_| {
+            let sizes = self.inner.strata()?;
+            room::check(sizes.len(), 3 * size_of::<i64>(), || {
+                format!("{} language pairs", sizes.len())
+            })?;
+            let column = |of: fn(&StratumSize) -> u32| -> Vec<i64> {
+                sizes.iter().map(|one| i64::from(of(one))).collect()
+            };
+            Ok([
+                column(|one| one.query),
+                column(|one| one.passage),
+                column(|one| one.pairs),
+            ])
+        })?;
+        Ok(columns.map(|column| column.into_pyarray(py)))
     }
 
     /// Whether each cell has a query.
-    fn query_cells<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<bool>> {
-        let cells = 0..self.inner.cells() as u32;
-        PyArray1::from_vec(
-            py,
-            cells
-                .map(|cell| self.inner.query(cell) != MISSING)
-                .collect(),
-        )
+    fn query_cells<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<bool>>> {
+        let found = enter(py, None, |_| {
+            self.of_cells(|cell| self.inner.query(cell) != MISSING)
+        })?;
+        Ok(found.into_pyarray(py))
     }
 
     /// Language of each cell.
-    fn cell_languages<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i16>> {
-        let cells = 0..self.inner.cells() as u32;
-        PyArray1::from_vec(
-            py,
-            cells.map(|cell| self.inner.language(cell) as i16).collect(),
-        )
+    fn cell_languages<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i16>>> {
+        let found = enter(py, None, |_| {
+            self.of_cells(|cell| self.inner.language(cell) as i16)
+        })?;
+        Ok(found.into_pyarray(py))
     }
 
     /// Group, query row, passage row, query language and passage language of pair ids.
@@ -164,6 +178,8 @@ impl PairIndex {
         let ids = ids.as_slice()?;
         let index = &self.inner;
         let (group, query, passage, from, to) = enter(py, None, |_| {
+            index.whole()?;
+            room::check(ids.len(), 28, || format!("{} pairs", ids.len()))?;
             let mut columns = (vec![], vec![], vec![], vec![], vec![]);
             for &id in ids {
                 let (cell, target) = decode(index, id)?;
@@ -189,6 +205,8 @@ impl PairIndex {
         let ids = ids.as_slice()?;
         let index = &self.inner;
         let (query, passage) = enter(py, None, |_| {
+            index.whole()?;
+            room::check(ids.len(), 16, || format!("{} pairs", ids.len()))?;
             let mut columns = (vec![], vec![]);
             for &id in ids {
                 let (cell, target) = decode(index, id)?;
@@ -198,6 +216,17 @@ impl PairIndex {
             Ok(columns)
         })?;
         Ok((query.into_pyarray(py), passage.into_pyarray(py)))
+    }
+}
+
+impl PairIndex {
+    /// Something of every cell.
+    fn of_cells<T>(&self, of: impl Fn(u32) -> T) -> Result<Vec<T>> {
+        self.inner.whole()?;
+        room::check(self.inner.cells(), size_of::<T>(), || {
+            format!("a column of {} cells", self.inner.cells())
+        })?;
+        Ok((0..self.inner.cells() as u32).map(of).collect())
     }
 }
 

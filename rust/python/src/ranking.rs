@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyList};
 
 use crate::arrays::{Held, matrix, slice};
-use crate::door::enter;
+use crate::door::{enter, pass};
 use crate::error::to_py;
 
 /// Best columns of each row: (values, ids).
@@ -83,6 +83,14 @@ pub(crate) fn ranks<'py>(
 #[pyfunction]
 #[allow(clippy::type_complexity)] // two arrays
 pub(crate) fn id_rows<'py>(
+    py: Python<'py>,
+    rows: &Bound<'py, PyList>,
+) -> PyResult<Option<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)>> {
+    pass(|| Ok(numbers_of(py, rows)))
+}
+
+#[allow(clippy::type_complexity)] // two arrays
+fn numbers_of<'py>(
     py: Python<'py>,
     rows: &Bound<'py, PyList>,
 ) -> Option<(Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>)> {

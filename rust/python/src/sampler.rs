@@ -13,7 +13,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::door::enter;
+use crate::door::{enter, pass};
 use crate::error::to_py;
 use crate::pairs::PairIndex;
 
@@ -114,6 +114,7 @@ impl Plan {
         };
         let index = Arc::clone(&index.inner);
         let inner = enter(py, None, |tick| {
+            index.whole()?;
             plan::Plan::interruptible(index, config, &|| tick(0, 1))
         })?;
         Ok(Self {
@@ -157,7 +158,7 @@ impl Plan {
         world_size: u32,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         let dealt = enter(py, None, |_| {
-            Ok(self.of_epoch(epoch)?.deal(start..stop, world_size))
+            self.of_epoch(epoch)?.deal(start..stop, world_size)
         })?;
         Ok(dealt.into_pyarray(py))
     }
@@ -182,18 +183,18 @@ impl Plan {
     }
 
     /// α at the start of a batch, counted over all epochs.
-    fn ratio_at(&self, batch: u64) -> f64 {
-        self.inner.config().ratio.at(batch)
+    fn ratio_at(&self, batch: u64) -> PyResult<f64> {
+        pass(|| Ok(self.inner.config().ratio.at(batch)))
     }
 
     /// The integral of α over the first batches of all times.
-    fn ratio_integral(&self, batches: u64) -> f64 {
-        self.inner.config().ratio.integral(batches)
+    fn ratio_integral(&self, batches: u64) -> PyResult<f64> {
+        pass(|| Ok(self.inner.config().ratio.integral(batches)))
     }
 
     /// The first batch of an epoch, from `batch` on, at which α may change.
-    fn free_batch(&self, batch: u64) -> u64 {
-        self.inner.free_batch(batch)
+    fn free_batch(&self, batch: u64) -> PyResult<u64> {
+        pass(|| Ok(self.inner.free_batch(batch)))
     }
 
     fn __len__(&self) -> usize {
@@ -202,13 +203,13 @@ impl Plan {
 
     /// Query language, passage language, rows, share of its kind and batches of a homogeneous
     /// pass (0 where rows of several strata mix) of every stratum drawn.
-    fn shares(&self) -> Vec<(usize, usize, u64, f64, u64)> {
+    fn shares(&self) -> PyResult<Vec<(usize, usize, u64, f64, u64)>> {
         let plain = |one: plan::Share| (one.query, one.passage, one.rows, one.share, one.batches);
-        self.inner.shares().into_iter().map(plain).collect()
+        pass(|| Ok(self.inner.shares().into_iter().map(plain).collect()))
     }
 
     /// Identities with more rows in a stratum than a pass can place.
-    fn frequent(&self) -> Vec<Frequent> {
+    fn frequent(&self) -> PyResult<Vec<Frequent>> {
         let name = |kind| match kind {
             IdentityKind::Group => "group",
             IdentityKind::Query => "query",
@@ -223,7 +224,7 @@ impl Plan {
                 one.placed,
             )
         };
-        self.inner.frequent().iter().map(plain).collect()
+        pass(|| Ok(self.inner.frequent().iter().map(plain).collect()))
     }
 
     /// Batches `start..stop` of an epoch as flat columns.
@@ -255,6 +256,7 @@ impl Plan {
 
 impl Plan {
     fn of_epoch(&self, epoch: u64) -> hybrid_fast_core::Result<Arc<Epoch>> {
+        self.inner.index().whole()?;
         if let Ok(latest) = self.latest.lock()
             && let Some((number, found)) = latest.as_ref()
             && *number == epoch

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::coverage::{Divisor, Places};
-use super::deviation::Run;
+use super::deviation::{Run, Running};
+use super::numbering::Numbering;
 use super::recount::Recount;
 use crate::epoch::{Batches, Epoch};
 use crate::pairs::{Key, Pair, PairIndex};
@@ -17,6 +18,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub(super) struct Counting<'a> {
     index: &'a PairIndex,
+    strata: &'a Numbering,
     size: usize,
     window: usize,
     unit: Unit,
@@ -27,15 +29,18 @@ pub(super) struct Counting<'a> {
 }
 
 impl<'a> Counting<'a> {
-    pub(super) fn new(plan: &'a Plan, part_bits: u32) -> Self {
+    pub(super) fn new(plan: &'a Plan, strata: &'a Numbering, part_bits: u32) -> Self {
         let index = plan.index();
-        let mut shares = vec![0.0; index.languages() * index.languages()];
+        let mut shares = vec![0.0; strata.len()];
         for one in plan.shares() {
-            shares[one.query * index.languages() + one.passage] = one.share;
+            if let Some(number) = strata.number(one.query, one.passage) {
+                shares[number as usize] = one.share;
+            }
         }
         let config = plan.config();
         Self {
             index,
+            strata,
             size: config.batch_size,
             window: config.guard_window as usize,
             unit: config.unit,
@@ -45,7 +50,7 @@ impl<'a> Counting<'a> {
         }
     }
 
-    /// Share of each stratum among those of its kind, row by row of query languages.
+    /// Share of each stratum among those of its kind.
     pub(super) fn shares(&self) -> &[f64] {
         &self.shares
     }
@@ -73,7 +78,8 @@ pub(super) struct Chunk {
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) is_mono: Vec<bool>,
-    pub(super) strata: Vec<u64>,
+    /// Strata that came, and how many rows of each.
+    pub(super) strata: Vec<(u32, u64)>,
     pub(super) monolingual: Run,
     pub(super) cross: Run,
     pub(super) repeated: [u64; 3],
@@ -108,46 +114,50 @@ impl Chunk {
         self.counted = self
             .epoch
             .batches(self.batches.start, self.batches.end, &|_, _| true)
-            .map(|batches| count(counting, batches));
+            .and_then(|batches| count(counting, batches));
     }
 }
 
-fn count(counting: &Counting<'_>, batches: Batches) -> Counted {
-    let Counting { index, size, .. } = *counting;
-    let languages = index.languages();
-    let strata: Vec<usize> = batches
-        .query_language
-        .iter()
-        .zip(&batches.passage_language)
-        .map(|(&query, &passage)| query as usize * languages + passage as usize)
-        .collect();
-    let mut counts = vec![0; languages * languages];
+fn count(counting: &Counting<'_>, batches: Batches) -> Result<Counted> {
+    let size = counting.size;
+    let languages = batches.query_language.iter().zip(&batches.passage_language);
+    let strata = languages.map(|(&query, &passage)| {
+        let number = counting.strata.number(query as usize, passage as usize);
+        number.ok_or_else(|| {
+            Error::OutOfRange(format!(
+                "a row of language {query} → language {passage} was drawn, of which the index has none"
+            ))
+        })
+    });
+    let strata: Vec<u32> = strata.collect::<Result<_>>()?;
+    let mut counts = vec![0u64; counting.strata.len()];
     for &stratum in &strata {
-        counts[stratum] += 1;
+        counts[stratum as usize] += 1;
     }
     let [monolingual, cross] = turns(counting, &batches.is_mono, &strata);
-    Counted {
-        strata: counts,
-        monolingual,
-        cross,
+    let came = (0..).zip(counts).filter(|&(_, count)| count > 0);
+    Ok(Counted {
+        strata: came.collect(),
+        monolingual: monolingual.finish(),
+        cross: cross.finish(),
         repeated: repeated(counting, &batches),
         hashes: hashes(&batches, size),
         places: places(counting, &batches.pair),
         substitutes: batches.substitutes,
         is_mono: batches.is_mono,
-    }
+    })
 }
 
 /// The turns of each kind's strata.
-fn turns(counting: &Counting<'_>, is_mono: &[bool], strata: &[usize]) -> [Run; 2] {
+fn turns(counting: &Counting<'_>, is_mono: &[bool], strata: &[u32]) -> [Running; 2] {
     let shares = &counting.shares;
-    let mut runs = [Run::new(shares.len()), Run::new(shares.len())];
+    let mut runs = [Running::new(shares.len()), Running::new(shares.len())];
     let [mono, cross] = &mut runs;
     match counting.unit {
         Unit::Row => {
             for (&kind, &stratum) in is_mono.iter().zip(strata) {
                 let run = if kind { &mut *mono } else { &mut *cross };
-                run.turn(stratum, shares[stratum]);
+                run.turn(stratum as usize, shares[stratum as usize]);
             }
         }
         Unit::Batch => {
@@ -160,7 +170,7 @@ fn turns(counting: &Counting<'_>, is_mono: &[bool], strata: &[usize]) -> [Run; 2
                 };
                 let turns = if one { &rows[..1] } else { rows };
                 for &stratum in turns {
-                    run.turn(stratum, shares[stratum]);
+                    run.turn(stratum as usize, shares[stratum as usize]);
                 }
             }
         }

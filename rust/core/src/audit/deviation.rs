@@ -4,12 +4,29 @@
 #[derive(Debug)]
 pub(super) struct Run {
     turns: u64,
+    /// Of the strata that had one, by number.
+    came: Vec<Came>,
+}
+
+/// The turns of one stratum: how many, and how far it was behind and ahead of its share.
+#[derive(Debug, Clone, Copy, Default)]
+struct Came {
+    stratum: usize,
+    count: u64,
+    lowest: f64,
+    highest: f64,
+}
+
+/// The same while it is counted, with a place for every stratum.
+#[derive(Debug)]
+pub(super) struct Running {
+    turns: u64,
     counts: Vec<u64>,
     lowest: Vec<f64>,
     highest: Vec<f64>,
 }
 
-impl Run {
+impl Running {
     pub(super) fn new(strata: usize) -> Self {
         Self {
             turns: 0,
@@ -30,6 +47,21 @@ impl Run {
         self.lowest[stratum] = self.lowest[stratum].min(before);
         self.highest[stratum] = self.highest[stratum].max(before + 1.0 - share);
     }
+
+    /// Keeps only what came.
+    pub(super) fn finish(self) -> Run {
+        let came = |stratum: usize| Came {
+            stratum,
+            count: self.counts[stratum],
+            lowest: self.lowest[stratum],
+            highest: self.highest[stratum],
+        };
+        let strata = (0..self.counts.len()).filter(|&stratum| self.counts[stratum] > 0);
+        Run {
+            turns: self.turns,
+            came: strata.map(came).collect(),
+        }
+    }
 }
 
 /// The turns of one kind since the start of the epoch.
@@ -48,14 +80,18 @@ impl Lane {
     }
 
     fn add(&mut self, run: &Run, shares: &[f64], most: &mut [f64]) {
+        let mut came = run.came.iter().copied().peekable();
         for (stratum, &share) in shares.iter().enumerate() {
+            let here = came
+                .next_if(|one| one.stratum == stratum)
+                .unwrap_or_default();
             let count = &mut self.counts[stratum];
             let start = *count as f64 - share * self.turns as f64;
-            let end = start + run.counts[stratum] as f64 - share * run.turns as f64;
-            let low = (start + run.lowest[stratum]).min(end);
-            let high = start + run.highest[stratum];
+            let end = start + here.count as f64 - share * run.turns as f64;
+            let low = (start + here.lowest).min(end);
+            let high = start + here.highest;
             most[stratum] = most[stratum].max(low.abs()).max(high.abs());
-            *count += run.counts[stratum];
+            *count += here.count;
         }
         self.turns += run.turns;
     }
@@ -74,13 +110,11 @@ pub(super) struct Deviation {
 }
 
 impl Deviation {
-    /// Follows strata whose shares of their kind are `shares`, row by row of query languages.
-    pub(super) fn new(shares: &[f64]) -> Self {
+    /// Follows strata whose shares of their kind are `shares`; `alone` says which are monolingual.
+    pub(super) fn new(shares: &[f64], alone: &[bool]) -> Self {
         let strata = shares.len();
-        let languages = strata.isqrt();
         let of = |mono: bool| -> Vec<f64> {
-            let kind = |one: usize| one / languages == one % languages;
-            let share = |one| if kind(one) == mono { shares[one] } else { 0.0 };
+            let share = |one| if alone[one] == mono { shares[one] } else { 0.0 };
             (0..strata).map(share).collect()
         };
         Self {

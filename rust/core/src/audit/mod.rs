@@ -7,6 +7,7 @@ mod chunk;
 mod coverage;
 mod deviation;
 mod drift;
+mod numbering;
 mod recount;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use chunk::{Chunk, Counting};
 use coverage::Coverage;
 use deviation::Deviation;
 use drift::Drift;
+use numbering::Numbering;
 
 pub use drift::Mark;
 
@@ -51,7 +53,7 @@ impl Default for Options {
     }
 }
 
-/// What a plan draws. Tables of strata are row by row of query languages.
+/// What a plan draws. Columns of strata are aligned with [`PairIndex::strata`](crate::pairs::PairIndex::strata).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Audit {
     /// Rows drawn of each stratum.
@@ -140,11 +142,14 @@ pub fn audit(
     tick: &dyn Fn(usize, usize) -> bool,
 ) -> Result<Audit> {
     let size = plan.config().batch_size;
-    let threads = Threads::new(options.threads, batches * size as u64 * STEPS_A_ROW)?;
+    let steps = batches
+        .saturating_mul(size as u64)
+        .saturating_mul(STEPS_A_ROW);
+    let threads = Threads::new(options.threads, steps)?;
     let index = plan.index();
-    let languages = index.languages();
-    let mut coverage = Coverage::new(index);
-    let counting = Counting::new(plan, coverage.part_bits());
+    let numbering = Numbering::new(index)?;
+    let mut coverage = Coverage::new(index, &numbering)?;
+    let counting = Counting::new(plan, &numbering, coverage.part_bits());
     let (ratio, slots) = match plan.config().unit {
         Unit::Batch => (plan.config().ratio.clone(), 1),
         Unit::Row => (plan.config().ratio.over_rows(size as u64)?, size as u64),
@@ -156,8 +161,8 @@ pub fn audit(
         batches * slots,
         options.marks,
     );
-    let mut deviation = Deviation::new(counting.shares());
-    let mut strata = vec![0; languages * languages];
+    let mut deviation = Deviation::new(counting.shares(), &numbering.alone());
+    let mut strata = vec![0; numbering.len()];
     let (mut repeated, mut substitutes) = ([0; 3], 0);
     let mut digest = Xxh3::new();
     let window = counting.window();
@@ -197,8 +202,8 @@ pub fn audit(
             }
             drift.add(&counted.is_mono);
             deviation.add(&counted.monolingual, &counted.cross);
-            for (sum, one) in strata.iter_mut().zip(&counted.strata) {
-                *sum += one;
+            for (stratum, rows) in counted.strata {
+                strata[stratum as usize] += rows;
             }
             for (sum, one) in repeated.iter_mut().zip(counted.repeated) {
                 *sum += one;
@@ -212,7 +217,7 @@ pub fn audit(
             return Err(Error::Interrupted);
         }
     }
-    let seen = coverage.seen(index);
+    let seen = coverage.seen(index, &numbering)?;
     Ok(Audit {
         strata,
         pairs: seen.pairs,

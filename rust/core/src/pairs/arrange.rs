@@ -3,9 +3,10 @@
 use super::MISSING;
 use super::column::Column;
 use super::masks::{GrowingMasks, Masks};
+use super::members::Growing;
 use super::order::{Places, twice};
 use super::strata::Strata;
-use super::survey::{Growing, PIECE};
+use super::survey::{self, PIECE};
 use super::table::{Mask, Table};
 use crate::Result;
 
@@ -97,14 +98,14 @@ struct Pass<'a> {
     places: &'a Places<'a>,
     query: Side<'a>,
     passage: Side<'a>,
-    first: Growing,
+    first: survey::Growing,
     /// First positions that are not in `first` yet.
     starts: Vec<u32>,
     masks: GrowingMasks,
     groups: usize,
     /// Languages of the groups: cells, or cells with a query, and cells with a passage.
-    asked: Vec<Vec<u64>>,
-    answered: Vec<Vec<u64>>,
+    asked: Vec<Growing>,
+    answered: Option<Vec<Growing>>,
 }
 
 impl<'a> Pass<'a> {
@@ -114,12 +115,12 @@ impl<'a> Pass<'a> {
             places,
             query,
             passage,
-            first: Growing::new(0, false),
+            first: survey::Growing::new(0, false),
             starts: Vec::with_capacity(PIECE),
             masks: GrowingMasks::new(places.languages),
             groups: 0,
-            asked: vec![Vec::new(); places.languages],
-            answered: vec![Vec::new(); if apart { places.languages } else { 0 }],
+            asked: vec![Growing::default(); places.languages],
+            answered: apart.then(|| vec![Growing::default(); places.languages]),
         }
     }
 
@@ -213,23 +214,17 @@ impl<'a> Pass<'a> {
     /// One group: its first position, and the language and cell of each member.
     #[inline]
     fn group(&mut self, start: u32, members: &[(u32, u32)], last: bool) {
-        let bit = 1u64 << (self.groups % 64);
-        if self.groups.is_multiple_of(64) {
-            for words in self.asked.iter_mut().chain(&mut self.answered) {
-                words.push(0);
-            }
-        }
-        let word = self.groups / 64;
+        let group = self.groups as u32;
         for (nth, &(language, cell)) in (0..).zip(members) {
             self.masks.add(language, nth);
             let has = |side: Side<'_>| side.is_none_or(|side| side.at(cell) != MISSING);
             if has(self.query) {
-                self.asked[language as usize][word] |= bit;
+                self.asked[language as usize].add(group);
             }
-            if let Some(words) = self.answered.get_mut(language as usize)
+            if let Some(answered) = &mut self.answered
                 && has(self.passage)
             {
-                words[word] |= bit;
+                answered[language as usize].add(group);
             }
         }
         self.masks.close(members.len() as u32, last);
@@ -243,17 +238,12 @@ impl<'a> Pass<'a> {
 
     fn finish(mut self, order: Column) -> Arranged {
         self.first.push(&self.starts);
-        let answered = if self.answered.is_empty() {
-            self.asked.clone()
-        } else {
-            self.answered
-        };
         Arranged {
             order,
             first: self.first.finish(),
             groups: self.groups,
             masks: self.masks.finish(),
-            strata: Strata::new(self.groups, self.asked, answered),
+            strata: Strata::new(self.groups, self.asked, self.answered),
         }
     }
 }

@@ -106,6 +106,7 @@ impl PairIndex {
             strata: arranged.strata,
             sharing: [(); 3].map(|()| Sharing::default()),
             fingerprint,
+            image: None,
         };
         index.sharing = sharing(&index);
         Ok(index)

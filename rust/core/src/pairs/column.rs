@@ -35,8 +35,14 @@ impl Column {
             Self::Remainder(base, by) => base.wrapping_add(by.remainder(position)),
             Self::Multiple(base, by) => base.wrapping_add(position.wrapping_mul(*by)),
             Self::Transposed(by, rows) => transposed(*by, *rows, position),
-            Self::Bytes(values) => u32::from(values[position as usize]),
-            Self::Values(values) => values[position as usize],
+            Self::Bytes(values) => {
+                values.touch(position);
+                u32::from(values[position as usize])
+            }
+            Self::Values(values) => {
+                values.touch(position);
+                values[position as usize]
+            }
         }
     }
 
@@ -45,7 +51,7 @@ impl Column {
     #[inline(always)]
     pub(super) fn gather<T>(
         &self,
-        positions: impl ExactSizeIterator<Item = u32>,
+        positions: impl ExactSizeIterator<Item = u32> + Clone,
         out: &mut Vec<T>,
         widen: impl Fn(u32) -> T,
     ) {
@@ -66,10 +72,12 @@ impl Column {
                 out.extend(positions.map(|p| widen(transposed(*by, *rows, p))));
             }
             Self::Bytes(values) => {
+                values.touch_each(positions.clone());
                 let values: &[u8] = values;
                 out.extend(positions.map(|p| widen(u32::from(values[p as usize]))));
             }
             Self::Values(values) => {
+                values.touch_each(positions.clone());
                 let values: &[u32] = values;
                 out.extend(positions.map(|p| widen(values[p as usize])));
             }
@@ -81,10 +89,14 @@ impl Column {
         out.clear();
         match self {
             Self::Bytes(values) => {
+                values.touch_range(start as usize..start as usize + count);
                 let values = &values[start as usize..][..count];
                 out.extend(values.iter().map(|&value| u32::from(value)));
             }
-            Self::Values(values) => out.extend_from_slice(&values[start as usize..][..count]),
+            Self::Values(values) => {
+                values.touch_range(start as usize..start as usize + count);
+                out.extend_from_slice(&values[start as usize..][..count]);
+            }
             // A column may hold as many values as a u32 counts, but its positions stay below.
             _ => self.gather((0..count as u32).map(|one| start + one), out, |value| value),
         }

@@ -6,7 +6,7 @@ use std::io;
 use memmap2::Mmap;
 
 use super::format::{NONE, Reader, Writer, Wrong};
-use super::store::Image;
+use super::image::Image;
 use super::{PairIndex, Sharing};
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ impl PairIndex {
             return Err(io::Error::from(io::ErrorKind::Unsupported));
         }
         let mut to = Writer::default();
-        to.run(note);
+        to.plain(note);
         to.number(self.fingerprint);
         for size in [self.languages, self.cells, self.groups] {
             to.size(size);
@@ -61,10 +61,10 @@ impl PairIndex {
         #[allow(unsafe_code)] // a mapping trusts that nobody changes the file
         // SAFETY: documented as the caller's part; files are replaced by a rename, not changed.
         let map = unsafe { Mmap::map(file) };
-        let map = map.map_err(|error| {
-            Error::InvalidArgument(format!("{name} cannot be mapped into memory: {error}"))
-        })?;
-        Self::read(Image::Mapped(map), name, verify)
+        let unmapped =
+            |error| Error::InvalidArgument(format!("{name} cannot be mapped into memory: {error}"));
+        let (map, file) = (map.map_err(unmapped)?, file.try_clone().map_err(unmapped)?);
+        Self::read(Image::mapped(map, file, name), name, verify)
     }
 
     /// Like [`open`](Self::open), from the bytes of such a file.
@@ -72,7 +72,7 @@ impl PairIndex {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<(Self, Vec<u8>)> {
-        Self::read(Image::copied(bytes), name, true)
+        Self::read(Image::copied(bytes, name), name, true)
     }
 
     fn read(image: Image, name: &str, verify: bool) -> Result<(Self, Vec<u8>)> {
@@ -91,7 +91,9 @@ impl PairIndex {
     }
 
     fn fields(from: &mut Reader) -> Option<(Self, Vec<u8>)> {
-        let note = from.run::<u8>()?.to_vec();
+        let note = from.run::<u8>()?;
+        note.touch_all();
+        let note = note.to_vec();
         let fingerprint = from.number()?;
         let (languages, cells, groups) = (from.size()?, from.size()?, from.size()?);
         let first_id = match from.number()? {
@@ -137,6 +139,7 @@ impl PairIndex {
             strata,
             sharing,
             fingerprint,
+            image: Some(from.image()),
         };
         Some((index, note))
     }

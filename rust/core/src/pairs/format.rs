@@ -1,8 +1,8 @@
 //! The format of an index file.
 //!
 //! Words of 8 bytes, lowest byte first: a header (magic, version, its own length, the file's
-//! length, checksums, numbers, and where each run of numbers lies) and the runs, each at a
-//! multiple of 64 bytes.
+//! length, checksums of the content and of each block of it, numbers, and where each run of numbers lies)
+//! and the runs, each at a multiple of 64 bytes.
 
 use std::io;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::column::Column;
 use super::divisor::Divisor;
-use super::store::{Image, Plain, Store, bytes_of};
+use super::image::{Image, Sums};
+use super::store::{Plain, Store, bytes_of};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"hf-pairs");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// Words of the header before the fields, and the checksum after them.
 const LEADING: usize = 5;
@@ -42,7 +43,12 @@ impl<'a> Writer<'a> {
         self.fields.push(number as u64);
     }
 
-    pub(super) fn run<T: Plain>(&mut self, numbers: &'a [T]) {
+    pub(super) fn run<T: Plain>(&mut self, numbers: &'a Store<T>) {
+        numbers.touch_all();
+        self.plain(numbers);
+    }
+
+    pub(super) fn plain<T: Plain>(&mut self, numbers: &'a [T]) {
         let bytes = bytes_of(numbers);
         self.size(self.end);
         self.size(numbers.len());
@@ -73,21 +79,29 @@ impl<'a> Writer<'a> {
     }
 
     pub(super) fn write(self, out: &mut dyn io::Write) -> io::Result<()> {
-        let header = 8 * (LEADING + self.fields.len() + 1);
-        let content = header.next_multiple_of(ALIGNMENT);
         let zeros = [0u8; ALIGNMENT];
-        let mut hash = Xxh3::new();
+        let (mut hash, mut sums) = (Xxh3::new(), Sums::default());
         for run in &self.runs {
-            hash.update(run);
-            hash.update(&zeros[..run.len().next_multiple_of(ALIGNMENT) - run.len()]);
+            for part in [
+                run,
+                &zeros[..run.len().next_multiple_of(ALIGNMENT) - run.len()],
+            ] {
+                hash.update(part);
+                sums.update(part);
+            }
         }
+        let sums = sums.finish();
+        let header = 8 * (LEADING + 1 + sums.len() + self.fields.len() + 1);
+        let content = header.next_multiple_of(ALIGNMENT);
         let mut words = vec![
             MAGIC,
             VERSION,
             header as u64,
             (content + self.end) as u64,
             hash.digest(),
+            sums.len() as u64,
         ];
+        words.extend(&sums);
         words.extend(&self.fields);
         let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         bytes.extend(xxh3_64(&bytes).to_le_bytes());
@@ -113,7 +127,7 @@ pub(super) struct Reader {
 pub(super) type Wrong = String;
 
 impl Reader {
-    pub(super) fn new(image: Image, verify: bool) -> std::result::Result<Self, Wrong> {
+    pub(super) fn new(mut image: Image, verify: bool) -> std::result::Result<Self, Wrong> {
         let bytes = image.bytes();
         let word = |at: usize| -> Option<u64> {
             let word = bytes.get(8 * at..8 * at + 8)?;
@@ -159,12 +173,23 @@ impl Reader {
         if verify && word(4) != bytes.get(content..).map(xxh3_64) {
             return Err("holds other bytes than were saved; save the index again".into());
         }
-        let fields: Vec<u64> = (LEADING..header / 8 - 1).filter_map(word).collect();
+        let mut fields = (LEADING..header / 8 - 1).filter_map(word);
+        let blocks = fields.next().and_then(|count| usize::try_from(count).ok());
+        let sums: Vec<u64> = fields.by_ref().take(blocks.ok_or(damaged)?).collect();
+        let fields: Vec<u64> = fields.collect();
+        image.watch(content, sums).ok_or(damaged)?;
+        if verify {
+            image.trust();
+        }
         Ok(Self {
             fields: fields.into_iter(),
             content,
             image: Arc::new(image),
         })
+    }
+
+    pub(super) fn image(&self) -> Arc<Image> {
+        Arc::clone(&self.image)
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {

@@ -83,16 +83,19 @@ impl PairIndex {
                 positions.extend(all.map(|ordinal| ordinal * languages + language));
             }
             Masks::Sixteen(of) => {
+                of.touch_each(all.clone());
                 let of = &**of;
                 let before = |ordinal| (of[ordinal as usize] & below as u16).count_ones();
                 self.positions_into(all, before, positions);
             }
             Masks::ThirtyTwo(of) => {
+                of.touch_each(all.clone());
                 let of = &**of;
                 let before = |ordinal| (of[ordinal as usize] & below as u32).count_ones();
                 self.positions_into(all, before, positions);
             }
             Masks::SixtyFour(of) => {
+                of.touch_each(all.clone());
                 let of = &**of;
                 let before = |ordinal| (of[ordinal as usize] & below).count_ones();
                 self.positions_into(all, before, positions);
@@ -164,11 +167,11 @@ impl PairIndex {
     }
 }
 
-fn asked(pairs: &[Pair]) -> impl ExactSizeIterator<Item = u32> {
+fn asked(pairs: &[Pair]) -> impl ExactSizeIterator<Item = u32> + Clone {
     pairs.iter().map(|pair| pair.query_cell)
 }
 
-fn answered(pairs: &[Pair]) -> impl ExactSizeIterator<Item = u32> {
+fn answered(pairs: &[Pair]) -> impl ExactSizeIterator<Item = u32> + Clone {
     pairs.iter().map(|pair| pair.passage_cell)
 }
 

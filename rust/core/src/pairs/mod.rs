@@ -11,7 +11,9 @@ mod divisor;
 mod file;
 mod format;
 mod gather;
+mod image;
 mod masks;
+mod members;
 mod numbers;
 mod order;
 #[cfg(test)]
@@ -22,13 +24,19 @@ mod strata;
 mod survey;
 mod table;
 
+use std::sync::Arc;
+
+use crate::Result;
 use column::Column;
+use image::Image;
 use masks::Masks;
 use strata::Strata;
 
 pub use gather::Key;
+pub use image::Damage;
 pub use numbers::Numbers;
 pub use sharing::Sharing;
+pub use strata::StratumSize;
 
 /// Marks a side that a cell does not have.
 pub const MISSING: u32 = u32::MAX;
@@ -105,7 +113,7 @@ pub struct Pair {
 /// assert_eq!((pair.query_cell, pair.passage_cell), (3, 2));
 /// # Ok::<(), hybrid_fast_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct PairIndex {
     languages: usize,
     cells: usize,
@@ -126,6 +134,8 @@ pub struct PairIndex {
     strata: Strata,
     sharing: [Sharing; 3],
     fingerprint: u64,
+    /// The file that it was opened from.
+    image: Option<Arc<Image>>,
 }
 
 impl PairIndex {
@@ -175,16 +185,43 @@ impl PairIndex {
         u64::from(self.strata.rows(query, passage))
     }
 
-    /// Cells of language `query` whose group has a passage in one of the languages `passages`.
+    /// The strata that have pairs, row by row of query languages.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for more of them than memory holds.
+    pub fn strata(&self) -> Result<Vec<StratumSize>> {
+        self.strata.sizes()
+    }
+
+    /// For each language, the pairs of the largest stratum with its passages.
     #[must_use]
-    pub fn drawable_queries(&self, query: usize, passages: &[usize]) -> u64 {
-        self.strata.drawable(query, passages)
+    pub fn largest_strata(&self) -> Vec<u32> {
+        self.strata.greatest()
+    }
+
+    /// For each language, its cells with a query whose group has a passage in one of the languages
+    /// `passages`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for more groups than memory holds a bit each of.
+    pub fn drawable_queries(&self, passages: &[usize]) -> Result<Vec<u64>> {
+        self.strata.drawable(passages)
     }
 
     /// Groups with a pair in at least one of `strata` (query language, passage language).
-    #[must_use]
-    pub fn groups_of(&self, strata: &[(usize, usize)]) -> u64 {
+    ///
+    /// # Errors
+    /// `InvalidArgument` for more groups than memory holds a bit each of.
+    pub fn groups_of(&self, strata: impl Iterator<Item = (usize, usize)>) -> Result<u64> {
         self.strata.union(strata)
+    }
+
+    /// Refuses an index whose file was cut short since it was opened.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, naming the file.
+    pub fn whole(&self) -> Result<()> {
+        self.image.as_ref().map_or(Ok(()), |image| image.whole())
     }
 
     /// The `row`-th pair of a stratum, in the order of group ids.
@@ -304,8 +341,27 @@ impl PairIndex {
     }
 }
 
+/// Equal columns make equal indexes, wherever they are held.
+impl PartialEq for PairIndex {
+    fn eq(&self, other: &Self) -> bool {
+        let columns = |one: &Self| {
+            let held = [&one.group, &one.language, &one.query, &one.passage];
+            held.map(Column::clone)
+        };
+        columns(self) == columns(other)
+            && self.query_identity == other.query_identity
+            && self.passage_identity == other.passage_identity
+            && (self.languages, self.cells, self.groups, self.first_id)
+                == (other.languages, other.cells, other.groups, other.first_id)
+            && (&self.order, &self.first, &self.masks) == (&other.order, &other.first, &other.masks)
+            && (&self.strata, &self.sharing) == (&other.strata, &other.sharing)
+            && self.fingerprint == other.fingerprint
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::StratumSize;
     use super::samples::sample;
     use proptest::prelude::*;
 
@@ -352,10 +408,21 @@ mod tests {
                 groups.dedup();
                 groups.len() as u64
             };
-            prop_assert_eq!(index.groups_of(&strata), groups(&strata));
+            prop_assert_eq!(index.groups_of(strata.iter().copied())?, groups(&strata));
             let some: Vec<usize> = (0..languages).filter(|one| seed >> (one % 64) & 1 == 0).collect();
             let drawn: Vec<(usize, usize)> = some.iter().map(|&to| (0, to)).collect();
-            prop_assert_eq!(index.drawable_queries(0, &some), groups(&drawn));
+            prop_assert_eq!(index.drawable_queries(&some)?[0], groups(&drawn));
+            let mut every = Vec::new();
+            let mut largest = vec![0; languages];
+            for (query, passage) in (0..languages * languages).map(|one| (one / languages, one % languages)) {
+                let pairs = sample.stratum(query, passage).len() as u32;
+                largest[passage] = pairs.max(largest[passage]);
+                if pairs > 0 {
+                    every.push(StratumSize { query: query as u32, passage: passage as u32, pairs });
+                }
+            }
+            prop_assert_eq!(index.strata()?, every);
+            prop_assert_eq!(index.largest_strata(), largest);
         }
     }
 }

@@ -168,18 +168,16 @@ impl Side<'_> {
     /// The identities of one language.
     fn identities_of(&self, language: usize) -> Vec<u32> {
         let mut out = Vec::with_capacity(self.of_language[language] as usize);
-        let (mut ordinals, mut positions, mut cells) = (vec![], vec![], vec![]);
-        for start in (0..self.index.groups).step_by(PIECE) {
-            let groups = start..(start + PIECE).min(self.index.groups);
-            ordinals.clear();
+        let (mut positions, mut cells) = (vec![], vec![]);
+        let mut some = |ordinals: &[u32]| {
             self.index
-                .strata
-                .members(self.passages, language, groups, &mut ordinals);
-            self.index
-                .cells_into(language as u32, &ordinals, &mut positions, &mut cells);
+                .cells_into(language as u32, ordinals, &mut positions, &mut cells);
             self.identities
                 .gather(cells.iter().copied(), &mut out, |one| one);
-        }
+        };
+        self.index
+            .strata
+            .each_member(self.passages, language, &mut some);
         out
     }
 }

@@ -1,10 +1,10 @@
 //! Numbers in memory of their own, or inside the bytes of an index file.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use super::image::Image;
 
 /// Numbers whose bytes have no gaps and of which any bytes are one.
 ///
@@ -33,36 +33,12 @@ pub(super) fn bytes_of<T: Plain>(numbers: &[T]) -> &[u8] {
     bytes
 }
 
-/// The bytes of an index file: mapped, or held.
-pub(super) enum Image {
-    Mapped(Mmap),
-    /// As words, for the alignment of a mapping; the number of bytes may be less.
-    Held(Vec<u64>, usize),
-}
-
-impl Image {
-    pub(super) fn copied(bytes: &[u8]) -> Self {
-        let words = bytes.chunks(8).map(|chunk| {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            u64::from_ne_bytes(word)
-        });
-        Self::Held(words.collect(), bytes.len())
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Held(words, len) => &bytes_of(words)[..*len],
-        }
-    }
-}
-
-/// A read-only run of numbers.
+/// A read-only run of numbers. Those in a file are compared with its checksums before they are read: see
+/// [`touch`](Self::touch) and its like.
 pub(super) enum Store<T: 'static> {
     Owned(Vec<T>),
-    /// Numbers inside the image, which is kept alive; its bytes never move.
-    Shared(&'static [T], Arc<Image>),
+    /// Numbers inside the image, from this byte on; it is kept alive, and its bytes never move.
+    Shared(&'static [T], usize, Arc<Image>),
 }
 
 impl<T: Plain> Store<T> {
@@ -80,7 +56,40 @@ impl<T: Plain> Store<T> {
         // SAFETY: a mapping and a vector that nobody changes stay where they are until the
         // image is dropped; the slice goes out only for the lifetime of `self`.
         let numbers = unsafe { std::slice::from_raw_parts(numbers.as_ptr(), count) };
-        Some(Self::Shared(numbers, Arc::clone(image)))
+        Some(Self::Shared(numbers, start, Arc::clone(image)))
+    }
+
+    /// Lets the number at a position be read.
+    #[inline(always)]
+    pub(super) fn touch(&self, position: u32) {
+        if let Self::Shared(_, start, image) = self {
+            image.touch(start + position as usize * size_of::<T>());
+        }
+    }
+
+    /// Lets the numbers at some positions be read.
+    #[inline(always)]
+    pub(super) fn touch_each(&self, positions: impl Iterator<Item = u32>) {
+        if let Self::Shared(_, start, image) = self
+            && !image.is_sound()
+        {
+            for position in positions {
+                image.touch(start + position as usize * size_of::<T>());
+            }
+        }
+    }
+
+    /// Lets a range of numbers be read.
+    pub(super) fn touch_range(&self, range: Range<usize>) {
+        if let Self::Shared(_, start, image) = self {
+            let [from, to] = [range.start, range.end].map(|end| start + end * size_of::<T>());
+            image.touch_range(from..to);
+        }
+    }
+
+    /// Lets all numbers be read.
+    pub(super) fn touch_all(&self) {
+        self.touch_range(0..self.len());
     }
 }
 
@@ -97,7 +106,7 @@ impl<T> Deref for Store<T> {
     fn deref(&self) -> &[T] {
         match self {
             Self::Owned(numbers) => numbers,
-            Self::Shared(numbers, _) => numbers,
+            Self::Shared(numbers, ..) => numbers,
         }
     }
 }
@@ -106,7 +115,7 @@ impl<T: Clone> Clone for Store<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Owned(numbers) => Self::Owned(numbers.clone()),
-            Self::Shared(numbers, image) => Self::Shared(numbers, Arc::clone(image)),
+            Self::Shared(numbers, start, image) => Self::Shared(numbers, *start, Arc::clone(image)),
         }
     }
 }

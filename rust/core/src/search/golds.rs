@@ -3,6 +3,7 @@
 use super::Targets;
 use crate::kernel::{Golds as SixteenGolds, LANES, Sixteen, Standings};
 use crate::ranks::Tally;
+use crate::{Result, room};
 
 /// Sixteen positives of one query, in ascending order of score.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +29,23 @@ pub(super) struct Golds {
 }
 
 impl Golds {
-    pub(super) fn new(targets: Option<&Targets<'_>>, queries: usize) -> Self {
+    pub(super) fn new(targets: Option<&Targets<'_>>, queries: usize) -> Result<Self> {
         let mut golds = Self {
             starts: vec![0; queries + 1],
             entries: Vec::new(),
         };
         let Some(targets) = targets else {
-            return golds;
+            return Ok(golds);
         };
+        let positives = &targets.positives;
+        let sixteenths = |query: usize| positives.range(query).len().div_ceil(LANES);
+        let entries = (0..queries).map(sixteenths).sum();
+        room::check(
+            entries,
+            size_of::<Sixteenth>() + size_of::<Counted>(),
+            || format!("{} positives of {queries} queries", positives.len()),
+        )?;
+        golds.entries.reserve_exact(entries);
         let mut sorted: Vec<(f32, u32, u32, usize)> = Vec::new();
         for query in 0..queries {
             let range = targets.positives.range(query);
@@ -50,7 +60,7 @@ impl Golds {
                 .extend(sorted.chunks(LANES).map(Sixteenth::new));
             golds.starts[query + 1] = golds.entries.len();
         }
-        golds
+        Ok(golds)
     }
 
     /// The positives of consecutive queries.

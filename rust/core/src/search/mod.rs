@@ -18,7 +18,7 @@ use crate::kernel::{GROUP, Kernel, LANES, MOST_COLUMNS, PANEL};
 use crate::matrix::{Embeddings, MOST, View};
 use crate::ranks::{Positives, Tally};
 use crate::threads::Threads;
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 use coarse::{Centres, CoarsePanel, CoarseQueries, Form};
 use golds::Golds;
 use panels::Visit;
@@ -192,13 +192,14 @@ impl Search<'_> {
         let columns = self.k.min(self.passages.rows());
         let bytes = self.passages.rows() * self.passages.columns() * self.passages.width();
         let spread = bytes <= AT_HAND;
-        let visit = Visit::new(self.passages.rows(), self.labels, spread);
-        let golds = Golds::new(self.targets.as_ref(), self.queries.rows());
+        self.check_room(columns)?;
+        let visit = Visit::new(self.passages.rows(), self.labels, spread)?;
+        let golds = Golds::new(self.targets.as_ref(), self.queries.rows())?;
         let centres = self.is_coarse(kernel).then(|| {
             let form = Form::new(kernel, self.targets.is_some());
             Centres::new(form, &self.queries, &self.passages)
         });
-        let mut blocks = self.blocks(columns, &golds, threads.count(), visit.panels.len());
+        let mut blocks = self.blocks(columns, &golds, threads.count(), visit.panels.len())?;
         let shards = blocks.last().map_or(1, |block| block.shard + 1);
         if let Some(centres) = &centres {
             threads.each(&mut blocks, |_, block| {
@@ -320,8 +321,24 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Refuses more passages to keep than memory holds: the answer, and the lists that it comes from.
+    fn check_room(&self, columns: usize) -> Result<()> {
+        let queries = self.queries.rows();
+        let entries = shortlist::room(columns).min(self.passages.rows()) + PANEL;
+        let bytes = columns * (size_of::<i64>() + size_of::<f32>()) + entries * size_of::<u64>();
+        room::check(queries, bytes, || {
+            format!("{columns} passages for each of {queries} queries")
+        })
+    }
+
     /// Query blocks; few queries are divided further into shards of the panels.
-    fn blocks(&self, columns: usize, golds: &Golds, threads: usize, panels: usize) -> Vec<Block> {
+    fn blocks(
+        &self,
+        columns: usize,
+        golds: &Golds,
+        threads: usize,
+        panels: usize,
+    ) -> Result<Vec<Block>> {
         let queries = self.queries.rows();
         let height = queries
             .div_ceil(4 * threads)
@@ -335,7 +352,10 @@ impl Search<'_> {
             .step_by(height)
             .map(|first| first..(first + height).min(queries))
             .flat_map(|range: Range<usize>| (0..shards).map(move |shard| (range.clone(), shard)))
-            .map(|(range, shard)| Block::new(range, shard, columns, golds))
+            .map(|(range, shard)| {
+                let passages = self.passages.rows().div_ceil(shards) + PANEL;
+                Block::new(range, shard, (columns, passages), golds)
+            })
             .collect()
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::kernel::PANEL;
+use crate::{Result, room};
 
 /// Passages of one pool that are scored together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,12 @@ pub(super) struct Visit {
 impl Visit {
     /// `spread` visits panels from all over the passages early: where neighbours are alike, as passages of
     /// one language are, lists then turn most others away.
-    pub(super) fn new(passages: usize, labels: Option<&[u32]>, spread: bool) -> Self {
+    pub(super) fn new(passages: usize, labels: Option<&[u32]>, spread: bool) -> Result<Self> {
+        // A panel holds one pool, and pools may be as many as passages.
+        let most = if labels.is_some() { passages } else { 0 };
+        room::check(most, size_of::<u32>() + 2 * size_of::<Panel>(), || {
+            format!("{passages} passages in pools")
+        })?;
         let order = labels.filter(|labels| !labels.is_sorted()).map(|labels| {
             let mut order: Vec<u32> = (0..labels.len() as u32).collect();
             order.sort_by_key(|&passage| labels[passage as usize]);
@@ -53,7 +59,7 @@ impl Visit {
             let starts = (0..stride).flat_map(|start| (start..panels.len()).step_by(stride));
             panels = starts.map(|number| panels[number].clone()).collect();
         }
-        Self { order, panels }
+        Ok(Self { order, panels })
     }
 
     /// The passage at a position.
@@ -71,7 +77,7 @@ mod tests {
     #[test]
     fn panels_hold_one_pool_and_visit_every_passage_once() {
         let labels: Vec<u32> = (0..300).map(|i| i * 7 % 3).collect();
-        let visit = Visit::new(300, Some(&labels), true);
+        let visit = Visit::new(300, Some(&labels), true).expect("little");
         let mut seen = vec![false; 300];
         for panel in &visit.panels {
             assert!(panel.places.len() <= PANEL);
@@ -82,7 +88,7 @@ mod tests {
             }
         }
         assert!(seen.iter().all(|&seen| seen));
-        assert_eq!(Visit::new(130, None, true).panels.len(), 3);
-        assert!(Visit::new(0, None, true).panels.is_empty());
+        assert_eq!(Visit::new(130, None, true).expect("little").panels.len(), 3);
+        assert!(Visit::new(0, None, true).expect("none").panels.is_empty());
     }
 }

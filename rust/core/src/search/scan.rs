@@ -7,6 +7,7 @@ use super::coarse::{Approximate, CoarsePanel, CoarseQueries, WIDEST};
 use super::golds::{Counted, Golds, Sixteenth};
 use super::panels::{Panel, Visit};
 use super::shortlist::Shortlist;
+use crate::Result;
 use crate::kernel::{Bands, GROUP, Kernel, PANEL, Scores, Sixteen, Standings, Tiles};
 use crate::matrix::Embeddings;
 
@@ -75,14 +76,22 @@ impl Block {
         self.coarse = Some(coarse);
     }
 
-    pub(super) fn new(queries: Range<usize>, shard: usize, k: usize, golds: &Golds) -> Self {
-        let lists = vec![Shortlist::new(k); queries.len()];
+    pub(super) fn new(
+        queries: Range<usize>,
+        shard: usize,
+        (k, passages): (usize, usize),
+        golds: &Golds,
+    ) -> Result<Self> {
+        let lists = queries
+            .clone()
+            .map(|_| Shortlist::with_room(k, passages))
+            .collect::<Result<Vec<_>>>()?;
         let lowest = lists
             .iter()
             .zip(queries.clone())
             .map(|(list, query)| least(list, golds.of(query..query + 1)))
             .collect();
-        Self {
+        Ok(Self {
             lists,
             lowest,
             counts: vec![Counted::default(); golds.of(queries.clone()).len()],
@@ -92,7 +101,7 @@ impl Block {
             coarse: None,
             nan: None,
             effort: Effort::default(),
-        }
+        })
     }
 }
 

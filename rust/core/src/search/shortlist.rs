@@ -1,6 +1,8 @@
 //! The best passages of one query while their scores are known only within bounds.
 
+use crate::Result;
 use crate::kernel::PANEL;
+use crate::room::too_large;
 
 /// Candidates for the `k` best. Each entry has a likely lower bound of its score and a certain upper
 /// one; an entry is dropped when k others likely reach a score that it certainly does not. At the end
@@ -25,6 +27,20 @@ pub(super) struct Shortlist {
 const CROWD: usize = 1024;
 
 impl Shortlist {
+    /// An empty list, with the room that it needs to take the best of `passages` passages.
+    pub(super) fn with_room(k: usize, passages: usize) -> Result<Self> {
+        let mut list = Self::new(k);
+        let most = if k == 0 {
+            0
+        } else {
+            room(k).min(passages) + PANEL
+        };
+        if list.entries.try_reserve_exact(most).is_err() {
+            return Err(too_large(&format!("{k} passages for each query")));
+        }
+        Ok(list)
+    }
+
     pub(super) fn new(k: usize) -> Self {
         Self {
             k,
@@ -159,7 +175,7 @@ fn score_all(entries: &mut [u64], exact: &mut impl FnMut(&[u32], &mut [f32])) {
 }
 
 /// Entries that a list of some length may grow to before it is cut.
-fn room(length: usize) -> usize {
+pub(super) fn room(length: usize) -> usize {
     length + length / 2 + PANEL
 }
 
