@@ -28,6 +28,7 @@ class Speechless:
         (10**5000, "a number of about 5,001 digits"),
         (Speechless(), "a Speechless"),
     ],
+    ids=range(8),
 )
 def test_a_value_is_quoted(value: object, shown: str) -> None:
     assert quoted(value) == shown
