@@ -115,10 +115,9 @@ def test_the_plot_fits_and_shows_the_shares(width):
 def test_the_list_in_a_pipe():
     file = io.StringIO()
     Console(file=file, width=80).print(mix_table(falling(), "rows"))
-    rows = [line.split("│") for line in file.getvalue().splitlines() if line.startswith("│")]
-    assert len(rows) == 10
-    assert [row[1].strip() for row in rows] == [f"{n:,}" for n in range(600, 6001, 600)]
-    assert [row[3].strip() for row in rows] == [f"{share}.00%" for share in range(95, 0, -10)]
+    rows = [line.split() for line in file.getvalue().splitlines() if "%" in line]
+    assert [row[0] for row in rows] == [f"{n:,}" for n in range(600, 6001, 600)]
+    assert [row[2] for row in rows] == [f"{share}.00%" for share in range(95, 0, -10)]
 
 
 def test_a_mix_of_few_batches():

@@ -113,8 +113,8 @@ def wrong(hint: Any) -> list[Any]:
     elif plain == {str} or plain == {Path} or Literal in plain:
         found += [3, 1.5, True, ["a"], {"a": 1}] + ([""] if plain != {str} else [])
     elif plain == {bool}:
-        found += [0, 1, "true", "yes", [True], None]
-    return found
+        found += [0, 1, "true", "yes", [True]]
+    return found if type(None) in get_args(hint) else [*found, None]
 
 
 def refused(kind: type, mapping: dict[str, Any], name: str) -> str:

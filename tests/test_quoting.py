@@ -25,7 +25,7 @@ class Speechless:
         ([1], "[1]"),
         ({}, "an empty table"),
         ({"a": 1}, "a table with a"),
-        (10**5000, "a number of about 5,001 digits"),
+        (10**5000, "a number of about 5,000 digits"),
         (Speechless(), "a Speechless"),
     ],
     ids=range(8),

@@ -36,6 +36,16 @@ def test_the_page_on_search_runs(tmp_path, monkeypatch) -> None:
     assert abs(found.ranks.values - mapped.ranks.values).max() < 30
 
 
+def test_the_page_on_measures_runs(capsys) -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks("python", (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")):
+        exec(compile(block, "measures.md", "exec"), namespace)
+    # Of equal scores d2 stands before d1 in trec_eval.
+    assert namespace["found"].per_query["AP"].tolist() == [(1 / 2 + 2 / 3) / 2, 0.0, 0.0]
+    assert namespace["by_id"].per_query["RR@10"].tolist() == [1.0, 0.0, 0.0]
+    assert "recall_100" in capsys.readouterr().out
+
+
 def test_the_page_on_sampling_runs(capsys) -> None:
     namespace: dict[str, Any] = {}
     for block in blocks("python", (ROOT / "docs" / "sampling.md").read_text(encoding="utf-8")):
