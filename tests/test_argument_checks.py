@@ -83,6 +83,12 @@ def test_measures_of_a_run_are_checked_before_a_set_is_read():
         load_evaluations(TrainConfig(evaluations=sets))
 
 
+def test_two_sets_of_one_name():
+    one = EvaluationConfig(name="a", source=SourceConfig(name="demo"))
+    with pytest.raises(hf.HybridFastError, match=r"^evaluations: two sets have one name among 'a', 'a'$"):
+        load_evaluations(TrainConfig(evaluations=(one, one)))
+
+
 def test_a_mapping_is_held_to_the_same():
     with pytest.raises(hf.HybridFastError, match=r"^train\.threads is -3, expected 1 or more$"):
         hf.sweep({"train": {"threads": -3}}, "nowhere")

@@ -219,8 +219,6 @@ def test_the_place_is_the_whole_way_to_the_field():
     assert refused(SweepConfig, nested, "train.") == "train.sampler.batch_size is 0, expected 1 or more"
     sets = {"train": {"evaluations": [NEEDED[EvaluationConfig], {"name": "b", "source": {"name": ""}}]}}
     assert refused(SweepConfig, sets, "train.").startswith("train.evaluations[1].source.name is ''")
-    again = {"evaluations": [NEEDED[EvaluationConfig]] * 2}
-    assert "two sets have one name" in refused(TrainConfig, again, "evaluations")
     assert refused(TrainConfig, {"sources": [{}]}, "s") == "sources[0].name is missing"
     assert refused(SweepConfig, {"train": {"stepz": 1}}, "t").endswith("did you mean steps?")
 

@@ -23,7 +23,6 @@ from .fields import (
     between,
     build,
     check_fields,
-    distinct,
     each,
     filled,
     not_negative,
@@ -273,7 +272,6 @@ class TrainConfig:
             warmup_steps=at_least(0),
             weight_decay=not_negative,
             seed=seed_range,
-            evaluations=distinct("name"),
             checkpoint_every=at_least(0),
             threads=at_least(1, MOST_THREADS),
             workers=at_least(0, MOST_PROCESSES),
@@ -327,7 +325,6 @@ class SweepConfig:
             ratios=(filled, each(between(0, 1))),
             seeds=(filled, each(seed_range)),
             learning_rates=each(above(0)),
-            tiers=distinct("name"),
             jobs=at_least(1, MOST_PROCESSES),
         )
 

@@ -138,19 +138,6 @@ def each(*limits: Limit) -> Limit:
     return check
 
 
-def distinct(name: str) -> Limit:
-    """Refuse two items of a list whose field ``name`` is equal."""
-
-    def check(value: Any, place: str) -> None:
-        names = [getattr(item, name) for item in value]
-        for position, one in enumerate(names):
-            if one in names[:position]:
-                shown = ", ".join(quoted(other) for other in names)
-                raise FieldError(place, f"is a list in which two sets have one name among {shown}")
-
-    return check
-
-
 def check_fields(config: Any, **limits: Limit | tuple[Limit, ...]) -> None:
     """Hold the fields of a dataclass to their annotations and limits; ``__post_init__`` calls this.
 

@@ -13,9 +13,11 @@ from .._core import __version__
 from ..atomic import replacing
 from ..config import EvaluationConfig, TrainConfig, to_mapping
 from ..corpus import Corpus, fingerprint, load_source, sample_groups
+from ..errors import ConfigError
 from ..extras import require
 from ..fields import joined
 from ..progress import Progress
+from ..quoting import quoted
 from .embeddings import check_names, evaluate_embeddings
 from .encoding import Counted, Encoding, description_of, encode, evaluating
 from .evaluation import Evaluation
@@ -59,11 +61,16 @@ class EvaluationSet:
 
 
 def check_evaluations(config: TrainConfig, place: str = "") -> None:
-    """Refuse settings and measures of a run that do not exist; ``place`` is the way to its configuration.
+    """Refuse what cannot be measured; ``place`` is the way to the run's configuration.
 
     Raises:
-        InvalidArgument: an unknown name.
+        ConfigError: two sets of one name.
+        InvalidArgument: a setting or measure that does not exist.
     """
+    names = [item.name for item in config.evaluations]
+    if len(set(names)) < len(names):
+        where = joined(place, "evaluations")
+        raise ConfigError(f"{where}: two sets have one name among {', '.join(map(quoted, names))}")
     for position, item in enumerate(config.evaluations):
         check_names(item.settings, item.measures, joined(place, f"evaluations[{position}]"))
 
