@@ -86,7 +86,7 @@ def _bias_panel(
     layers: list[Chart] = [
         alt.Chart(means.round(5))
         .mark_line(color="#9aa4b1", strokeWidth=1.2)
-        .encode(x=x, y=y, order="mono_ratio:Q"),
+        .encode(x=x, y=y, order=alt.Order("mono_ratio:Q")),
         alt.Chart(runs[["ratio", "seed", "quality", "distance"]].round(5))
         .mark_point(size=26, filled=True, opacity=0.5)
         .encode(x=x, y=y, color=colour, shape=shape, tooltip=[*tips, alt.Tooltip("seed:N")]),
@@ -186,11 +186,17 @@ def _pair_panel(
     legend = alt.Legend(title=measure_title(measure), format=".2f", orient="right", gradientLength=180)
     cells = base.mark_rect(stroke="white").encode(
         color=alt.Color("value:Q", scale=alt.Scale(scheme="blues", domain=limits), legend=legend),
-        tooltip=["query:N", "passage:N", alt.Tooltip("value:Q", title=measure_title(measure), format=".3f")],
+        tooltip=[
+            alt.Tooltip("query:N"),
+            alt.Tooltip("passage:N"),
+            alt.Tooltip("value:Q", title=measure_title(measure), format=".3f"),
+        ],
     )
     text = base.mark_text(fontSize=11).encode(
         text=alt.Text("value:Q", format=".3f"),
-        color=alt.when(alt.datum.value > middle).then(alt.value("white")).otherwise(alt.value("#1c2430")),
+        color=alt.ColorValue(
+            **alt.when(alt.datum.value > middle).then(alt.value("white")).otherwise(alt.value("#1c2430"))
+        ),
     )
     step = alt.Step(110 if few else 46)
     return alt.layer(cells, text).properties(width=step, height=alt.Step(27), title=title)
@@ -273,7 +279,13 @@ def _convergence_panel(
                 scale=alt.Scale(domain=[1, max(3, int(table["runs"].max()))], range=[36, 110]),
                 legend=None,
             ),
-            tooltip=["ratio:N", "share:N", "outcome:N", "step:Q", alt.Tooltip("seed:N", title="seeds")],
+            tooltip=[
+                alt.Tooltip("ratio:N"),
+                alt.Tooltip("share:N"),
+                alt.Tooltip("outcome:N"),
+                alt.Tooltip("step:Q"),
+                alt.Tooltip("seed:N", title="seeds"),
+            ],
         )
     )
     target = f"{place[1]}, target {float(rows['target'].iloc[0]):.3f}"
@@ -359,10 +371,10 @@ def _difference_panel(
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2)
     layers = [
         zero,
-        bars.encode(x=alt.X("low:Q", title=f"difference in {measure_title(measure)}"), x2="high:Q"),
+        bars.encode(x=alt.X("low:Q", title=f"difference in {measure_title(measure)}"), x2=alt.X2("high:Q")),
         base.mark_point(size=72, strokeWidth=2, opacity=1).encode(
             x=axis,
-            fill=alt.when("datum.clear").then(colour).otherwise(alt.value("white")),
+            fill=alt.FillValue(**alt.when("datum.clear").then(colour).otherwise(alt.value("white"))),
             tooltip=[
                 alt.Tooltip("ratio:N", title="ratio α"),
                 alt.Tooltip("difference:Q", format=form),
@@ -415,7 +427,11 @@ def exposure(table: pd.DataFrame, ratios: list[float]) -> Figure | None:
                 ),
                 color=colour,
                 shape=shape,
-                tooltip=["language:N", "ratio:N", alt.Tooltip("rows:Q", format=",.0f")],
+                tooltip=[
+                    alt.Tooltip("language:N"),
+                    alt.Tooltip("ratio:N"),
+                    alt.Tooltip("rows:Q", format=",.0f"),
+                ],
             )
             .properties(
                 width=390,

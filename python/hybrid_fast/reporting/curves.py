@@ -124,12 +124,13 @@ def _panel(
         axis=alt.Axis(tickCount=5, format=decimals(limits)),
     )
     clear = alt.when(alt.param(CHOSEN))
-    strong = clear.then(alt.value(1)).otherwise(alt.value(0.12))
+    strong = alt.OpacityValue(**clear.then(alt.value(1)).otherwise(alt.value(0.12)))
+    weak = alt.OpacityValue(**clear.then(alt.value(0.14)).otherwise(alt.value(0.02)))
     layers = [
         base.mark_area().encode(
             y=alt.Y("min:Q", title=measure_title(measure)),
-            y2="max:Q",
-            opacity=clear.then(alt.value(0.14)).otherwise(alt.value(0.02)),
+            y2=alt.Y2("max:Q"),
+            opacity=weak,
         ),
         base.mark_line(strokeWidth=2).encode(y=y, opacity=strong),
         base.mark_point(filled=True, size=42)
@@ -178,7 +179,7 @@ def losses(table: pd.DataFrame, ratios: list[float]) -> Figure | None:
                 x=alt.X("step:Q", title="training steps", axis=alt.Axis(grid=False, format="d")),
                 y=alt.Y("loss:Q", title="training loss (InfoNCE)", scale=alt.Scale(zero=False)),
                 color=colour,
-                tooltip=["ratio:N", "step:Q", alt.Tooltip("loss:Q", format=".3f")],
+                tooltip=[alt.Tooltip("ratio:N"), alt.Tooltip("step:Q"), alt.Tooltip("loss:Q", format=".3f")],
             )
             .properties(width=420, height=200, title=f"learning rate {rate_label(float(rate))}")
         )

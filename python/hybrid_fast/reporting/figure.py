@@ -135,7 +135,7 @@ def reference_lines(lines: dict[str, float | None], *, with_chance: bool = False
         alt.Chart(alt.InlineData(values=known))
         .mark_rule(color="#3f4854", strokeWidth=1.3)
         .encode(
-            y="value:Q",
+            y=alt.Y("value:Q"),
             strokeDash=alt.StrokeDash(
                 "line:N",
                 scale=alt.Scale(domain=names, range=[DASHES[name] for name in names]),

@@ -13,6 +13,7 @@ import pandas as pd
 from ..errors import RunError
 from ..sweeping import results, tier_labels
 from ..sweeping.description import read_description
+from ..sweeping.results import WORDS
 
 Cell = tuple[float, int, float]
 """What makes a run: (mono_ratio, seed, learning_rate)."""
@@ -137,12 +138,15 @@ def read_metrics(sweep: SweepFolder) -> pd.DataFrame:
         RunError: a file is missing, damaged (named with its line) or empty.
     """
     table = results(sweep.folder, finished_only=True)
+    table["tier"] = table["tier"].replace(tier_labels(sweep.sweep))
+    # A code for each word: a million rows of a large sweep stay small, and group fast.
+    table = table.astype(dict.fromkeys(WORDS, "category"))
     table = table[table["run"].isin([run.name for run in sweep.runs]) & (table["query_language"] != "*")]
     present = set(table["run"].unique())
     lacking = [run.folder for run in sweep.runs if run.name not in present]
     if lacking:
         raise RunError(f"{lacking[0] / 'metrics.jsonl'} is empty")
-    return table.assign(tier=table["tier"].replace(tier_labels(sweep.sweep))).reset_index(drop=True)
+    return table.reset_index(drop=True)
 
 
 def read_losses(sweep: SweepFolder) -> pd.DataFrame:

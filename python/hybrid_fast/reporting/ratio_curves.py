@@ -216,12 +216,17 @@ def _panel(
             x=axis,
             y=alt.Y("value:Q", title=name),
             color=colour,
-            tooltip=["rate:N", "ratio:N", "seed:N", alt.Tooltip("value:Q", title=name, format=".3f")],
+            tooltip=[
+                alt.Tooltip("rate:N"),
+                alt.Tooltip("ratio:N"),
+                alt.Tooltip("seed:N"),
+                alt.Tooltip("value:Q", title=name, format=".3f"),
+            ],
         ),
         alt.Chart(means).mark_line(strokeWidth=2).encode(x=axis, y=y, color=colour),
         alt.Chart(means[means["low"].notna()])
         .mark_rule(strokeWidth=1.6)
-        .encode(x=axis, y=alt.Y("low:Q", title=name), y2="high:Q", color=colour),
+        .encode(x=axis, y=alt.Y("low:Q", title=name), y2=alt.Y2("high:Q"), color=colour),
         alt.Chart(means)
         .mark_point(size=52, filled=True, opacity=1)
         .encode(

@@ -93,7 +93,7 @@ class Summaries:
 
 def summarise(sweep: SweepFolder, metrics: pd.DataFrame) -> Summaries:
     """Compute every mean the report shows from the rows of :func:`~.folder.read_metrics`."""
-    present = list(dict.fromkeys(metrics["evaluation"]))
+    present = [str(name) for name in metrics["evaluation"].unique()]
     declared = [name for name in sweep.sweep.get("evaluations", {}) if name in present]
     evaluations = declared + [name for name in present if name not in declared]
     tiers = [*sweep.tiers, "other"]
@@ -103,14 +103,15 @@ def summarise(sweep: SweepFolder, metrics: pd.DataFrame) -> Summaries:
     final_scope = {}
     for evaluation in evaluations:
         rows = metrics[metrics["evaluation"] == evaluation]
-        steps = rows.groupby("scope")["step"].nunique()
+        steps = rows.groupby("scope", observed=True)["step"].nunique()
         curve_scope[evaluation] = "sample" if steps.get("sample", 0) > steps.get("full", 0) else "full"
         last = rows[rows["step"] == rows["step"].max()]
         final_scope[evaluation] = "full" if (last["scope"] == "full").any() else "sample"
-    in_curve = metrics[metrics["scope"] == metrics["evaluation"].map(curve_scope)]
-    in_final = metrics[metrics["scope"] == metrics["evaluation"].map(final_scope)]
+    in_curve = metrics[_in_scope(metrics, curve_scope)]
+    in_final = metrics[_in_scope(metrics, final_scope)]
     # A run's own last step: what an interrupted evaluation left out must not move the others.
-    final = in_final[in_final["step"] == in_final.groupby(["run", "evaluation"])["step"].transform("max")]
+    last_step = in_final.groupby(["run", "evaluation"], observed=True)["step"].transform("max")
+    final = in_final[in_final["step"] == last_step]
     final = final[final["step"] > 0] if (final["step"] > 0).any() else final
 
     start = in_final[in_final["step"] == 0]
@@ -136,8 +137,18 @@ def summarise(sweep: SweepFolder, metrics: pd.DataFrame) -> Summaries:
     )
 
 
+def _in_scope(metrics: pd.DataFrame, scopes: dict[str, str]) -> pd.Series:
+    """Say which rows are of the scope that is taken for their evaluation."""
+    chosen = pd.Series(data=False, index=metrics.index)
+    for evaluation, scope in scopes.items():
+        chosen |= (metrics["evaluation"] == evaluation) & (metrics["scope"] == scope)
+    return chosen
+
+
 def _mean(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    return rows.groupby(by, sort=True, observed=True)["value"].mean().reset_index()
+    means = rows.groupby(by, sort=True, observed=True)["value"].mean().reset_index()
+    words = means.select_dtypes("category")
+    return means.astype({name: column.cat.categories.dtype for name, column in words.items()})
 
 
 def at(table: pd.DataFrame, place: tuple[str, str, str], measure: str) -> pd.DataFrame:
