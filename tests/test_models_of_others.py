@@ -13,6 +13,7 @@ from sentence_transformers.base.modules import Router
 from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import (
+    LSTM,
     BoW,
     Dense,
     LayerNorm,
@@ -20,8 +21,11 @@ from sentence_transformers.sentence_transformer.modules import (
     Pooling,
     StaticEmbedding,
     Transformer,
+    WordEmbeddings,
 )
+from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
 from sentence_transformers.sparse_encoder.modules import SpladePooling
+from transformers import Qwen3Config, Qwen3ForCausalLM, T5Config, T5EncoderModel
 
 import hybrid_fast as hf
 import tiny_models
@@ -58,7 +62,42 @@ def folders(tmp_path_factory):
     return {
         "xlm-r": tiny_models.save_xlmr(root / "xlmr", TEXTS),
         "bert": tiny_models.save_bert(root / "bert", TEXTS, pooler=False),
+        "t5": saved_t5(root / "t5"),
+        "writer": saved_writer(root / "writer", template=None),
+        "chat": saved_writer(root / "chat", template="{% for m in messages %}{{ m['content'] }}{% endfor %}"),
     }
+
+
+def saved_t5(folder):
+    """The encoder of a T5, without the decoder."""
+    tokenizer = tiny_models.unigram_tokenizer(TEXTS)
+    torch.manual_seed(4)
+    shape = {"d_model": HIDDEN, "d_ff": 64, "num_layers": 2, "num_heads": 2, "d_kv": 8}
+    T5EncoderModel(T5Config(vocab_size=len(tokenizer), pad_token_id=1, **shape)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def saved_writer(folder, template):
+    """A model that writes text, as embedding models are made of today: last token, padded on the left."""
+    tokenizer = tiny_models.unigram_tokenizer(TEXTS)
+    tokenizer.padding_side = "left"
+    tokenizer.chat_template = template
+    torch.manual_seed(5)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=HIDDEN,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        pad_token_id=1,
+        max_position_embeddings=64,
+    )
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def transformer(folders, name: str = "bert", **options) -> Transformer:
@@ -110,6 +149,22 @@ KINDS = {
     "static": lambda f: built([static(f)], prompts=ASKED),
     "static, scaled and truncated": lambda f: built([static(f), Normalize()], truncate_dim=8),
     "bag of words": lambda f: built([BoW(vocab=["river", "town", "der"])], prompts=ASKED),
+    "a recurrent network": lambda f: built(
+        [
+            WordEmbeddings(
+                WhitespaceTokenizer(["river", "town", "der", "mto"]), np.eye(4, 8, dtype=np.float32)
+            ),
+            LSTM(8, 6),
+            Pooling(12),
+        ],
+        prompts=ASKED,
+    ),
+    "encoder of T5": lambda f: usual(f, name="t5", prompts=ASKED),
+    "last token of a writer": lambda f: usual(f, "lasttoken", name="writer", prompts=ASKED),
+    "mean of a writer, prompt not pooled": lambda f: usual(
+        f, include_prompt=False, name="writer", prompts=ASKED
+    ),
+    "chat template": lambda f: usual(f, "lasttoken", name="chat", prompts=ASKED),
     "routes": lambda f: built(
         [
             Router.for_query_document([static(f)], [transformer(f), Pooling(HIDDEN, "cls")]),
@@ -265,6 +320,9 @@ def test_an_encoder_that_says_nothing(folders, tmp_path):
     assert [type(module).__name__ for module in model] == ["Transformer", "Pooling", "Normalize"]
     assert set(model.prompts.values()) == {""}
     assert describe(model)["passage"]["max_length"] == tiny_models.POSITIONS
+    writer = load_encoder(EncoderConfig(model=str(folders["writer"]), normalize=False), device="cpu")
+    assert describe(writer)["query"]["pooling"] == "lasttoken"
+    assert_same(writer, SentenceTransformer(str(folders["writer"]), device="cpu").eval())
     e5 = shutil.copytree(folders["bert"], tmp_path / "multilingual-e5-tiny")
     prompted = load_encoder(EncoderConfig(model=str(e5)), device="cpu")
     assert (prompted.prompts["query"], prompted.prompts["document"]) == ("query: ", "passage: ")
