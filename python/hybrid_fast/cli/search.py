@@ -76,17 +76,9 @@ def search(
 
 def _open(path: Path) -> NDArray[Any]:
     """Open a .npy file memory-mapped."""
-    import numpy as np
+    from ..memory_maps import mapped_matrix
 
-    from ..errors import CorpusError
-
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise CorpusError(f"{path} is not a whole NumPy file of embeddings (.npy): {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise CorpusError(f"{path} is an archive of several arrays, expected one array (.npy)")
-    return array
+    return mapped_matrix(path)
 
 
 def _read_positives(path: Path) -> list[list[int]]:

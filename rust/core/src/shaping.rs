@@ -104,7 +104,11 @@ impl Layout {
             layout.config.guard_window,
         )?;
         let size = layout.config.batch_size as u64;
-        if layout.len.checked_mul(size).is_none_or(|rows| rows > MOST_ROWS) {
+        if layout
+            .len
+            .checked_mul(size)
+            .is_none_or(|rows| rows > MOST_ROWS)
+        {
             return Err(Error::InvalidArgument(format!(
                 "an epoch of {} batches of {size} rows is longer than the limit of {MOST_ROWS} rows; \
                  give fewer batches_per_epoch",
