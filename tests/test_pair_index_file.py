@@ -123,7 +123,7 @@ def test_another_version_is_named(tmp_path):
     content = bytearray(path.read_bytes())
     content[8] = 99
     path.write_bytes(content)
-    with pytest.raises(InvalidArgument, match="version 99 of the format, expected 1"):
+    with pytest.raises(InvalidArgument, match="version 99 of the format, expected 2"):
         hf.PairIndex.open(path)
 
 

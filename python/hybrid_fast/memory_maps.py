@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import InvalidArgument
+
 # Bytes: enough to keep a disk busy, little beside a machine's memory.
 _AHEAD = 1 << 26
 
@@ -69,6 +71,64 @@ class ReadAhead:
             if first < stop and self.asked < last and _mapping(matrix) is not None:
                 _advise(matrix[max(self.asked - first, 0) : stop - first], "MADV_WILLNEED")
         self.asked = max(self.asked, stop)
+
+
+def check_whole(array: object, name: str) -> None:
+    """Refuse an array whose mapped file has become shorter: what was cut off cannot be read any more.
+
+    Reading there would end the process (SIGBUS), so it is asked between the steps of a search; a file cut in
+    the middle of one is not noticed in time. Arrays in memory are taken as they are.
+
+    Args:
+        array: what is read.
+        name: what the message calls it.
+
+    Raises:
+        InvalidArgument: names the array and its file.
+    """
+    found = _mapping(array)
+    if found is None or not isinstance(array, np.ndarray) or array.size == 0:
+        return
+    mapped, opener = found
+    start, length = _span(array, mapped)
+    # A map begins on an edge before the data.
+    offset = getattr(opener, "offset", 0)
+    needed = offset - offset % mmap.ALLOCATIONGRANULARITY + start + length
+    try:
+        size = mapped.size()
+    except (OSError, ValueError):  # a map without a file
+        return
+    if size < needed:
+        file = getattr(opener, "filename", None)
+        where = f"{name}, mapped from {file}," if file is not None else f"{name}, a mapped file,"
+        raise InvalidArgument(
+            f"{where} has {size} bytes left of the {needed} that the array needs; it was cut short while it "
+            "was open: write it again, and replace files instead of changing them"
+        )
+
+
+def mapped_matrix(path: str | Path) -> NDArray[Any]:
+    """Map an ``.npy`` file into memory, read-only.
+
+    Raises:
+        InvalidArgument: a file that is no ``.npy``, or is shorter than its header says.
+        OSError: no such file, or no permission.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "mmap length" in str(error):
+            size = Path(path).stat().st_size
+            raise InvalidArgument(
+                f"{path} is not a whole NumPy file (.npy): it has {size} bytes, fewer than its header says; "
+                "it was cut off, write it again"
+            ) from None
+        raise InvalidArgument(f"{path} is not a whole NumPy file of numbers (.npy): {error}") from None
+    except EOFError:
+        raise InvalidArgument(f"{path} is not a whole NumPy file (.npy): it is empty") from None
+    if not isinstance(array, np.ndarray):
+        raise InvalidArgument(f"{path} is an archive of several arrays, expected one array (.npy)")
+    return array
 
 
 def file_stamp(array: object) -> int | None:

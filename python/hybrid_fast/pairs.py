@@ -137,14 +137,20 @@ class PairIndex:
 
         Only the header is read, in milliseconds; what is used later comes from the file, and processes that
         open the same file share that memory. The index gives the same batches and the same fingerprint as
-        the one that was saved. Replace the file if you must (saving does), never change it in place.
+        the one that was saved. Each block of 64 KiB is compared with its checksum when something of it is
+        first used; where it is not what was saved, that use raises InvalidArgument, naming the file.
+
+        Replace the file if you must (saving does), never change it in place. A file cut short while it is
+        open is an error at the next call, but what was cut off in the middle of a call can no longer be
+        read, and the system ends a process that tries to (SIGBUS).
 
         Args:
             path: the file.
-            verify: read the whole file and compare it with its checksum.
+            verify: read the whole file now and compare it with its checksum.
 
         Raises:
-            InvalidArgument: a file that is none of an index, is cut off or damaged, or has another version.
+            InvalidArgument: a file that is none of an index, has fewer bytes than its header says, has a
+                damaged header, or another version; with ``verify`` any damage.
             OSError: no such file, or no permission.
         """
         path = Path(path).absolute()

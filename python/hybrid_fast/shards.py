@@ -13,7 +13,7 @@ from ._core import score_positives as core_score_positives
 from ._core import topk as core_topk
 from .arrays import Matrix
 from .errors import InvalidShape
-from .memory_maps import ReadAhead
+from .memory_maps import ReadAhead, check_whole
 from .progress import Progress
 
 
@@ -108,6 +108,7 @@ def score_over(
     for part in parts:
         here = (ids >= start) & (ids < start + len(part))
         if here.any():
+            check_whole(part, "passages")
             before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(here, dtype=np.int64)])
             scores[here] = scorer.score_positives(queries, part, before[indptr], ids[here] - start)
         start += len(part)
@@ -134,7 +135,7 @@ def search_over(
     ahead_of = ReadAhead(parts)
     for part, (start, stop) in zip(parts, pairwise(starts), strict=True):
         own = None if pools is None else pools[start:stop]
-        step = _Step(progress, ahead_of, start, stop, len(parts) > 1)
+        step = _Step(progress, ahead_of, start, stop, len(parts) > 1, (queries, part))
         found = scorer.search(queries, part, k, start, starts[-1], own, targets, step)
         ids, scores = joined([ids, found[0]], [scores, found[1]], k, threads)
         if targets is not None:
@@ -145,20 +146,34 @@ def search_over(
 
 
 class _Step:
-    """What is done between two steps of a shard's search: reading ahead, and reporting."""
+    """What is done between two steps of a shard's search: looking at files, reading ahead, reporting."""
 
     def __init__(
-        self, progress: Progress | None, ahead: ReadAhead, start: int, stop: int, several: bool
+        self,
+        progress: Progress | None,
+        ahead: ReadAhead,
+        start: int,
+        stop: int,
+        several: bool,
+        read: tuple[Any, Any],
     ) -> None:
         self.progress, self.ahead, self.start, self.stop, self.several = progress, ahead, start, stop, several
+        self.read = read
+        self._check()
         ahead.reached(start)
+
+    def _check(self) -> None:
+        for array, name in zip(self.read, ("queries", "passages"), strict=True):
+            check_whole(array, name)
 
     def __call__(self, done: int, total: int, /) -> None:
         row = self.start + (self.stop - self.start) * done // max(total, 1)
-        self.ahead.reached(row)
         if self.progress is not None:
             # Steps of several shards do not add up, their passages do.
             self.progress(*((row, self.ahead.edges[-1]) if self.several else (done, total)))
+        # Last, so that nothing comes between the look at the files and their reading.
+        self._check()
+        self.ahead.reached(row)
 
 
 def joined(

@@ -114,16 +114,10 @@ def _is_run(out: Path, k: int) -> bool:
 
 def _open(path: Path) -> NDArray[Any]:
     """Open a .npy file memory-mapped."""
-    import numpy as np
-
     from ..errors import CorpusError
+    from ..memory_maps import mapped_matrix
 
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise CorpusError(f"{path} is not a whole NumPy file of embeddings (.npy): {error}") from None
-    if not isinstance(array, np.ndarray):
-        raise CorpusError(f"{path} is an archive of several arrays, expected one array (.npy)")
+    array = mapped_matrix(path)
     if array.ndim != 2:
         dimensions = "1 dimension" if array.ndim == 1 else f"{array.ndim} dimensions"
         raise CorpusError(f"{path} holds an array of {dimensions}, expected a matrix, one embedding a row")

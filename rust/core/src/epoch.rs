@@ -190,6 +190,9 @@ impl Epoch {
             if done % 256 == 255 && !go_on() {
                 return Err(Error::Interrupted);
             }
+            if done % 256 == 255 {
+                self.layout.index.whole()?;
+            }
             let (block, batch) = match self.layout.config.unit {
                 Unit::Row => {
                     let slots = number * size as u64..(number + 1) * size as u64;

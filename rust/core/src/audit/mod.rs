@@ -132,7 +132,8 @@ pub struct Audit {
 /// ```
 ///
 /// # Errors
-/// `InvalidArgument` for 0 threads, `Interrupted` if `tick` says so, and what
+/// `InvalidArgument` for 0 threads, more than memory holds or an index whose file was cut short,
+/// `Interrupted` if `tick` says so, and what
 /// [`Epoch::batches`](crate::epoch::Epoch::batches) returns.
 pub fn audit(
     plan: &Arc<Plan>,
@@ -170,6 +171,7 @@ pub fn audit(
     let mut current = (epoch, Arc::new(plan.epoch(epoch)?));
     let mut planned = 0;
     while planned < batches {
+        index.whole()?;
         let mut wave = Vec::new();
         let begun = planned;
         while planned < batches && wave.len() < threads.count() * CHUNKS_A_THREAD {
@@ -188,8 +190,11 @@ pub fn audit(
             chunk.count(&counting);
             done.fetch_add(chunk.len(), Ordering::Relaxed);
         };
-        let go_on = || tick(done.load(Ordering::Relaxed) as usize, batches as usize);
+        let go_on = || {
+            tick(done.load(Ordering::Relaxed) as usize, batches as usize) && index.whole().is_ok()
+        };
         if !threads.each_while(&mut wave, work, go_on) {
+            index.whole()?;
             return Err(Error::Interrupted);
         }
         let mut places = Vec::with_capacity(wave.len());
