@@ -75,9 +75,7 @@ def check_passes(sampler, drawn):
 @given(
     corpora(),
     OPTIONS,
-    st.lists(
-        st.tuples(st.floats(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0])), min_size=1, max_size=3
-    ),
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0.8, 1.0])), min_size=1, max_size=3),
     st.integers(0, 2),
 )
 def test_what_was_handed_out_stays(index, options, steps, epoch):
