@@ -1,9 +1,7 @@
 //! Blocks: consecutive batches whose rows are drawn and guarded together.
 
-use std::collections::HashMap;
-
 use crate::colouring::coloured;
-use crate::hash::{key, mix};
+use crate::hash::{Numbered, key, mix};
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
 use crate::pairs::{Key, Pair};
@@ -262,7 +260,7 @@ impl Layout {
         pulse: &Pulse,
     ) -> Result<Vec<usize>> {
         let switches = self.config.guard.switches();
-        let mut standing: [HashMap<u32, usize>; 3] = Default::default();
+        let mut standing: [Numbered<u32, usize>; 3] = Default::default();
         for (other, pair) in batch.iter().enumerate() {
             if let Some(pair) = pair {
                 let keys = self.keys(*pair);
@@ -305,7 +303,7 @@ impl Layout {
             }
         }
         // The rows that fit but for the one at a place, once for each place.
-        let mut partners: HashMap<usize, Vec<Pair>> = HashMap::new();
+        let mut partners: Numbered<usize, Vec<Pair>> = Numbered::default();
         for (pair, other) in second {
             pulse.check()?;
             let partners = partners.entry(other).or_insert_with(|| {

@@ -1,5 +1,8 @@
 //! The hash that makes keys: numbers in, one even number out.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 /// Hashes numbers together, order included; the key of every stream of a plan.
 ///
 /// Seeds, epochs and stream numbers are parts of one hash and are never added, so that
@@ -28,6 +31,37 @@ pub fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     value ^ (value >> 31)
+}
+
+/// A map from numbers, by [`mix`]; nothing may depend on the order of its entries.
+pub(crate) type Numbered<K, V> = HashMap<K, V, BuildHasherDefault<Mixed>>;
+
+/// Hashes numbers by [`mix`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = mix(self.0 ^ number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
 }
 
 #[cfg(test)]

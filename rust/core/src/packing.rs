@@ -1,10 +1,7 @@
 //! Packing rows into batches so that no identity comes twice in a batch.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use crate::Result;
-use crate::hash::mix;
+use crate::hash::{Numbered, mix};
 use crate::pulse::Pulse;
 
 /// Which identities must not come twice in a batch.
@@ -45,7 +42,7 @@ const MOVES: usize = 300;
 const PARTNERS: usize = 512;
 
 /// Rows looked at while a block is repaired; slots that are empty then stay so.
-const LOOKS: usize = 1 << 25;
+const LOOKS: usize = 1 << 24;
 
 /// Assigns candidates to slots: `slots[s]` is the class wanted at slot s, `size` slots make a
 /// batch. Returns the candidate at each slot, or `None` where no arrangement was found.
@@ -71,7 +68,7 @@ pub(crate) fn pack(
 /// The slot at which an identity stands in a batch: a table, or a map where that would be large.
 enum Standing {
     Table(usize, Vec<u32>),
-    Map(HashMap<u64, u32, BuildHasherDefault<Mixed>>),
+    Map(Numbered<u64, u32>),
 }
 
 /// Places of the largest table.
@@ -82,7 +79,7 @@ impl Standing {
         if batches * identities <= LARGEST_TABLE {
             Self::Table(identities, vec![NONE; batches * identities])
         } else {
-            Self::Map(HashMap::default())
+            Self::Map(Numbered::default())
         }
     }
 
@@ -106,26 +103,6 @@ impl Standing {
                 slots.insert((batch as u64) << 32 | u64::from(identity), slot);
             }
         }
-    }
-}
-
-/// Hashes numbers that name a batch and an identity.
-#[derive(Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = mix(self.0 ^ number);
     }
 }
 

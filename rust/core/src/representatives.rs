@@ -4,10 +4,10 @@
 //! identities along augmenting paths (Berge 1957); rows of one stratum under two kinds are the edges of a
 //! graph, of which a matching is wanted. Three kinds in general are hard: there the search is cut off.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::Result;
-use crate::hash::mix;
+use crate::hash::{Numbered, mix};
 use crate::packing::Keys;
 use crate::pulse::Pulse;
 
@@ -63,7 +63,7 @@ impl Choice<'_> {
     fn decides(&self, kind: usize) -> bool {
         let mut others = (0..3).filter(|&other| self.switches[other] && other != kind);
         others.all(|other| {
-            let mut of: HashMap<u32, u32> = HashMap::new();
+            let mut of: Numbered<u32, u32> = Numbered::default();
             let mut used = vec![false; self.rows.len()];
             for &slot in self.slots {
                 used[slot] = true;
@@ -81,7 +81,7 @@ impl Choice<'_> {
         begun: &[Option<u32>],
         pulse: &Pulse,
     ) -> Result<Option<Vec<u32>>> {
-        let mut numbers: HashMap<u32, u32> = HashMap::new();
+        let mut numbers: Numbered<u32, u32> = Numbered::default();
         let edges: Vec<Vec<(u32, u32)>> = self
             .rows
             .iter()
@@ -117,7 +117,7 @@ impl Choice<'_> {
     /// Rows of one stratum no two of which share an identity of two kinds.
     fn edges(&self, kinds: [usize; 2], pulse: &Pulse) -> Result<Option<Vec<u32>>> {
         let rows = &self.rows[self.slots[0]];
-        let [mut lefts, mut rights]: [HashMap<u32, u32>; 2] = Default::default();
+        let [mut lefts, mut rights]: [Numbered<u32, u32>; 2] = Default::default();
         let mut edges: Vec<Vec<(u32, u32)>> = Vec::new();
         for (row, keys) in rows.iter().enumerate() {
             let next = lefts.len() as u32;
@@ -230,7 +230,7 @@ impl Matching {
 struct Search<'a> {
     choice: &'a Choice<'a>,
     /// How often each identity came, for each kind.
-    taken: [HashMap<u32, u32>; 3],
+    taken: [Numbered<u32, u32>; 3],
     at: Vec<u32>,
     left: usize,
     seed: u64,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::Result;
 use crate::configuration::Unit;
-use crate::hash::mix;
+use crate::hash::{Numbered, mix};
 use crate::kernel::Kernel;
 use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
 use crate::packing::Keys;
@@ -95,40 +95,44 @@ impl Layout {
             return Ok(());
         }
         let switches = self.config.guard.switches();
-        let rows: Vec<Vec<Keys>> = shares
-            .iter()
-            .map(|&(one, _)| {
-                let stratum = &self.strata[one];
-                (0..stratum.rows)
-                    .map(|row| self.keys(self.pair(stratum, row)))
-                    .collect()
-            })
-            .collect();
-        let mut chances: BTreeMap<(usize, u32), f64> = BTreeMap::new();
-        let chance = |chances: &BTreeMap<(usize, u32), f64>, keys: &Keys| {
+        let mut numbers = Numbers::default();
+        let mut rows: Vec<Vec<Keys>> = Vec::with_capacity(shares.len());
+        for &(one, _) in &shares {
+            pulse.check()?;
+            let stratum = &self.strata[one];
+            let numbered = |row| numbers.of(self.keys(self.pair(stratum, row)));
+            rows.push((0..stratum.rows).map(numbered).collect());
+        }
+        let ones = |kind: usize| vec![1.0f64; numbers.identities[kind].len()];
+        let mut chances = [0, 1, 2].map(ones);
+        let chance = |chances: &[Vec<f64>; 3], keys: &Keys| {
             (0..3)
-                .filter_map(|kind| chances.get(&(kind, keys[kind])).copied())
+                .map(|kind| chances[kind][keys[kind] as usize])
                 .fold(1.0, f64::min)
         };
         for _ in 0..THINNING_ROUNDS {
-            let mut rates: BTreeMap<(usize, u32), f64> = BTreeMap::new();
+            let mut rates = [0, 1, 2].map(|kind| vec![0.0; numbers.identities[kind].len()]);
             for (rows, &(_, share)) in rows.iter().zip(&shares) {
                 pulse.check()?;
                 let weights: Vec<f64> = rows.iter().map(|keys| chance(&chances, keys)).collect();
                 let sum: f64 = weights.iter().sum();
                 for (keys, weight) in rows.iter().zip(weights) {
                     for kind in (0..3).filter(|&kind| switches[kind]) {
-                        *rates.entry((kind, keys[kind])).or_default() +=
-                            size * share * weight / sum;
+                        rates[kind][keys[kind] as usize] += size * share * weight / sum;
                     }
                 }
             }
-            rates.retain(|_, rate| *rate > 1.0 + 1e-9);
-            if rates.is_empty() {
-                break;
+            let mut settled = true;
+            for (chances, rates) in chances.iter_mut().zip(rates) {
+                for (chance, rate) in chances.iter_mut().zip(rates) {
+                    if rate > 1.0 + 1e-9 {
+                        *chance /= rate;
+                        settled = false;
+                    }
+                }
             }
-            for (identity, rate) in rates {
-                *chances.entry(identity).or_insert(1.0) /= rate;
+            if settled {
+                break;
             }
         }
         let mut found: BTreeMap<(usize, u32), (u64, f64)> = BTreeMap::new();
@@ -136,13 +140,14 @@ impl Layout {
             pulse.check()?;
             let mut heavy: Vec<(Keys, u32, f64)> = Vec::new();
             for (row, keys) in rows.iter().enumerate() {
-                let chance = chance(&chances, keys);
-                if chance < 1.0 {
-                    heavy.push((*keys, row as u32, chance));
-                    for of in keys.iter().copied().enumerate() {
-                        if chances.contains_key(&of) {
-                            let entry = found.entry(of).or_default();
-                            *entry = (entry.0 + 1, entry.1 + chance);
+                let own = chance(&chances, keys);
+                if own < 1.0 {
+                    let given = [0, 1, 2].map(|kind| numbers.identities[kind][keys[kind] as usize]);
+                    heavy.push((given, row as u32, own));
+                    for kind in 0..3 {
+                        if chances[kind][keys[kind] as usize] < 1.0 {
+                            let entry = found.entry((kind, given[kind])).or_default();
+                            *entry = (entry.0 + 1, entry.1 + own);
                         }
                     }
                 }
@@ -186,6 +191,26 @@ impl Layout {
             })
             .sum();
         bound * self.guarded_rows() as f64 > 1.0
+    }
+}
+
+/// Numbers for the identities of each kind, one after the other as they come.
+#[derive(Default)]
+struct Numbers {
+    known: [Numbered<u32, u32>; 3],
+    identities: [Vec<u32>; 3],
+}
+
+impl Numbers {
+    fn of(&mut self, keys: Keys) -> Keys {
+        [0, 1, 2].map(|kind| {
+            let identities = &mut self.identities[kind];
+            let new = || {
+                identities.push(keys[kind]);
+                identities.len() as u32 - 1
+            };
+            *self.known[kind].entry(keys[kind]).or_insert_with(new)
+        })
     }
 }
 
