@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml Cargo.toml Cargo.lock $(wildcard rust/*/Cargo.toml) $(wildcard rust/*/src/*.rs)
+SOURCES := pyproject.toml Cargo.toml Cargo.lock $(wildcard rust/*/Cargo.toml) $(shell find rust -name "*.rs")
 DEMO ?= demo
 
 .PHONY: help check demo test bench lint format docs wheel fuzz miri sanitize clean

@@ -23,6 +23,7 @@ EXTRA_OF = {
         "train",
     ),
     **dict.fromkeys(("altair", "vl_convert"), "report"),
+    "ir_measures": "compare",
 }
 """Packages that are imported where they are needed, and the extra that has them (report has pandas too)."""
 

@@ -13,12 +13,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from .._core import __version__
+from ..extras import EXTRA_OF
 from ..fields import nearest
 from ..quoting import quoted
 from . import configuration
-from .common import read_common
 from .completion import install_completion
 from .console import be_quiet, say, show_error, show_warnings
+from .every_command import options_of_every_command
 from .help import show_help
 from .options import UsageError, is_option, options_of, read_tokens, unknown
 
@@ -48,21 +49,6 @@ RESUMING = {
     "train": "The same command goes on from the last checkpoint, if --checkpoint-every made one",
 }
 """What to say of commands that go on after Ctrl-C."""
-EXTRAS = {
-    "altair": "report",
-    "vl_convert": "report",
-    "ir_measures": "compare",
-    "pandas": "train",
-    "pyarrow": "train",
-    "torch": "train",
-    "transformers": "train",
-    "sentence_transformers": "train",
-    "tokenizers": "train",
-    "accelerate": "train",
-    "datasets": "train",
-    "safetensors": "train",
-}
-"""Library → the extra of this package that brings it."""
 
 Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
@@ -116,17 +102,17 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a terminal without Unicode gets question marks
     show_warnings()
     try:
-        common = read_common(tokens)
-        if common.version:
+        shared = options_of_every_command(tokens)
+        if shared.version:
             say(__version__)
-        elif common.help or not tokens:
+        elif shared.help or not tokens:
             show_help(
-                app, COMMANDS, command_of(common.rest)[0] if common.rest else None, everything=common.help_all
+                app, COMMANDS, command_of(shared.rest)[0] if shared.rest else None, everything=shared.help_all
             )
-        elif common.shell is not None:
-            install_completion(app, common.shell, common.rest)
+        elif shared.shell is not None:
+            install_completion(app, shared.shell, shared.rest)
         else:
-            launch(*common.rest, config=common.config, quiet=common.quiet)
+            launch(*shared.rest, config=shared.config, quiet=shared.quiet)
         sys.stdout.flush()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would cut the sentence
@@ -159,10 +145,9 @@ def _told(error: Exception) -> tuple[str, int]:
     """Return an error as one sentence, and the exit code."""
     message = " ".join(str(error).split("\n")) or type(error).__name__
     if isinstance(error, ModuleNotFoundError) and error.name:
-        extra = EXTRAS.get(error.name.partition(".")[0])
-        if extra is not None:
-            library = error.name.partition(".")[0]
-            return f"{library} is not installed; pip install 'hybrid_fast[{extra}]' brings it", 2
+        library = error.name.partition(".")[0]
+        if library in EXTRA_OF:
+            return f"{library} is not installed; pip install 'hybrid_fast[{EXTRA_OF[library]}]' brings it", 2
     if isinstance(error, OSError) and error.strerror and error.filename:
         return _told_of_file(error), 2
     if isinstance(error, ValueError | TypeError | OSError | ImportError):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -49,10 +48,12 @@ def measure(
     from ..atomic import replacing
     from ..errors import InvalidArgument
     from ..measures import measure_run
+    from .console import STANDARD_OUTPUT, write_json
+    from .targets import check_file
 
     for option, path in (("--per-query", per_query), ("--json", json)):
-        if path is not None and path.is_dir():
-            raise InvalidArgument(f"{option} is {path}, which is a folder; give a file")
+        if path is not None:
+            check_file(path, option)
     if per_query is not None and per_query.suffix.lower() not in DELIMITERS:
         raise InvalidArgument(f"--per-query is {per_query}, expected a name that ends in .csv or .tsv")
     found = measure_run(
@@ -63,8 +64,9 @@ def measure(
             _write_per_query(temporary, found, DELIMITERS[per_query.suffix.lower()])
     if json is not None:
         options = {"ties": ties, "queries": queries, "ignore_identical_ids": ignore_identical_ids}
-        _write_json(json, {"run": str(run), "qrels": str(qrels), **options}, found)
-    if json != Path("-"):
+        results = {"number_of_queries": len(found.query_ids or ()), "means": dict(found.mean)}
+        write_json(json, {"run": str(run), "qrels": str(qrels), **options, **results})
+    if json != STANDARD_OUTPUT:
         _show(found)
 
 
@@ -77,19 +79,6 @@ def _write_per_query(path: Path, found: Measures, delimiter: str) -> None:
         lines.writerow(["query_id", *found.per_query])
         columns = [column.tolist() for column in found.per_query.values()]
         lines.writerows(zip(found.query_ids or (), *columns, strict=True))
-
-
-def _write_json(path: Path, options: dict[str, Any], found: Measures) -> None:
-    from json import dumps
-
-    from ..atomic import write_text
-
-    data = {**options, "number_of_queries": len(found.query_ids or ()), "means": dict(found.mean)}
-    text = dumps(data, indent=1, ensure_ascii=False) + "\n"
-    if path == Path("-"):
-        sys.stdout.write(text)
-    else:
-        write_text(path, text)
 
 
 def _show(found: Measures) -> None:

@@ -155,7 +155,8 @@ def read_tokens(options: Sequence[Option], command: str, tokens: Sequence[str]) 
             found, key = _table_entry(by_name, name)
         if found is None:
             raise UsageError(unknown(name, command, [*by_name, *by_off]))
-        _take(given, found, key, name, inline if equals else None, waiting, has_arguments=bool(positional))
+        lacking = len(loose) < len(positional)
+        _take(given, found, key, name, inline if equals else None, waiting, lacks_arguments=lacking)
     _place(given, positional, loose, command)
     return given
 
@@ -233,7 +234,7 @@ def _take(
     inline: str | None,
     waiting: list[str],
     *,
-    has_arguments: bool,
+    lacks_arguments: bool,
 ) -> None:
     """Take the values of an option from the words that follow its name."""
     hint = _plain(option.hint)
@@ -247,7 +248,7 @@ def _take(
         _put_list(given, option, [typed(get_args(hint)[0], text, option.place) for text in texts])
         return
     if not texts:
-        if option.names[0] == "--json" and not _names_a_file(waiting, has_arguments):
+        if option.names[0] == "--json" and not _names_a_file(waiting, lacks_arguments):
             texts = ["-"]
         elif waiting and not is_option(waiting[0]):
             texts = [waiting.pop(0)]
@@ -261,11 +262,11 @@ def _take(
         _put(given, option.path, typed(option.hint, texts[0], option.place))
 
 
-def _names_a_file(waiting: Sequence[str], has_arguments: bool) -> bool:
+def _names_a_file(waiting: Sequence[str], lacks_arguments: bool) -> bool:
     """Say whether the word after --json is its value; without one it is standard output."""
     if not waiting or is_option(waiting[0]):
         return False
-    return not has_arguments or waiting[0] == "-" or any(sign in waiting[0] for sign in "./\\")
+    return not lacks_arguments or waiting[0] == "-" or any(sign in waiting[0] for sign in "./\\")
 
 
 def _place(given: Given, positional: Sequence[Option], loose: Sequence[str], command: str) -> None:

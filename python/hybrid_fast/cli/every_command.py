@@ -10,7 +10,7 @@ from .options import UsageError, is_option
 
 
 @dataclass
-class Common:
+class EveryCommand:
     """What a command line says beside its command.
 
     Attributes:
@@ -32,13 +32,13 @@ class Common:
     rest: list[str] = field(default_factory=list)
 
 
-def read_common(tokens: Sequence[str]) -> Common:
-    """Take the common options out of a command line.
+def options_of_every_command(tokens: Sequence[str]) -> EveryCommand:
+    """Take the options of every command out of a command line.
 
     Raises:
         UsageError: one without its value.
     """
-    found = Common()
+    found = EveryCommand()
     waiting = list(tokens)
     while waiting:
         token = waiting.pop(0)
