@@ -207,6 +207,7 @@ def needed(command: str, beside: object) -> list[str]:
     given = {
         "corpus": ["demo"],
         "report": ["folder"],
+        "measure": ["run", "qrels"],
         "sweep": ["--out", "o"],
         "search": ["--queries", "q", "--passages", "p", "--out", "o"],
         "evaluate": ["--source.name", "demo"],
@@ -261,7 +262,7 @@ class TestConfigurationFiles:
         )
         pytest.importorskip("torch")
         message = refused(capfd, "train", "--config", "f.toml", "--out", "o")
-        assert message.startswith('evaluations[0].measures: unknown measure "MAPP"')
+        assert message.startswith("evaluations[0].measures: unknown measure 'MAPP'; did you mean 'MAP'?")
         assert not Path("o").exists()
 
     def test_folders_and_other_files(self, capfd):

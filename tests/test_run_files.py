@@ -343,6 +343,7 @@ def test_what_shares_nothing_or_is_empty_is_an_error(tmp_path):
         ("run", "[1, 2]", r"expected a JSON object \{query: \{document: score\}\}"),
         ("qrels", '{"q": {"d": ' + "9" * 5000 + "}}", "too long"),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "bytes",
 )
 def test_a_malformed_file_is_one_sentence(tmp_path, kind, content, message):
     path = tmp_path / "broken"
