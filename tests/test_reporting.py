@@ -16,13 +16,17 @@ import pytest
 from hybrid_fast import cli
 from hybrid_fast.errors import RunError
 from hybrid_fast.reporting import headline, report
-from hybrid_fast.reporting.certainty import question
+from hybrid_fast.reporting.certainty import intervals, query_values, question
 from hybrid_fast.reporting.chance import chance
 from hybrid_fast.reporting.contents import contents
-from hybrid_fast.reporting.folder import read_folder
+from hybrid_fast.reporting.folder import read_folder, read_metrics
 from hybrid_fast.reporting.language_names import language_label
 from hybrid_fast.reporting.page import page
+from hybrid_fast.reporting.summaries import summarise
+from hybrid_fast.reporting.writing import _remove_others
 from hybrid_fast.statistics import bootstrap
+from hybrid_fast.sweeping import results
+from hybrid_fast.sweeping.results import COLUMNS
 from sweep_folder import AFRICAN, PARALLEL, TRAINED, UNSEEN, write_sweep
 
 SECTIONS = (
@@ -411,3 +415,76 @@ def test_intervals_of_unequal_sets_are_stratified(whole: Path) -> None:
     assert row["mean"].item() == pytest.approx(expected.mean, abs=1e-6)
     assert row["low"].item() == pytest.approx(expected.low, abs=1e-9)
     assert row["high"].item() == pytest.approx(expected.high, abs=1e-9)
+
+
+def test_results_are_the_rows_of_the_files(whole: Path) -> None:
+    tiers = {"hau": "low-resource", "zul": "low-resource", "el": "unseen"}
+    rows = []
+    for place in sorted((whole / "runs").iterdir()):
+        config = json.loads((place / "config.json").read_text())
+        own = {
+            "run": place.name,
+            "mono_ratio": config["sampler"]["mono_ratio"],
+            "seed": config["seed"],
+            "learning_rate": config["learning_rate"],
+            "finished": True,
+        }
+        for line in (place / "metrics.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            rows.append({**own, **row, "tier": tiers.get(row["query_language"], "trained")})
+    pd.testing.assert_frame_equal(results(whole), pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+@pytest.mark.parametrize("line", ["3", "[1, 2]", '{"step": 1}', '{"step": 1, "query_language": 3}', "{}, {}"])
+def test_a_line_that_is_no_row_of_measures_is_named(whole: Path, tmp_path: Path, line: str) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copy")
+    path = sorted((folder / "runs").iterdir())[1] / "metrics.jsonl"
+    lines = path.read_text().splitlines()
+    lines[2] = line
+    path.write_text("\n".join(lines))
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 3, is damaged"):
+        results(folder)
+
+
+def test_runs_judged_on_other_questions_are_compared_on_what_they_share(whole: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copy")
+    run = read_folder(folder).runs[0]
+    table = pd.read_parquet(run.folder / "per_query.parquet")
+    table[table["query_id"].str.split("/").str[1] != "3"].to_parquet(run.folder / "per_query.parquet")
+    sweep = read_folder(folder)
+    summaries = summarise(sweep, read_metrics(sweep))
+    values = query_values(sweep, summaries, ["AP"])
+    tier_of = {code: name for name, codes in sweep.tiers.items() for code in codes}
+    for (evaluation, setting, tier, measure), by_run in values.items():
+        for item in sweep.runs:
+            rows = pd.read_parquet(item.folder / "per_query.parquet")
+            rows = rows[(rows["evaluation"] == evaluation) & (rows["setting"] == setting)]
+            rows = rows[(rows["measure"] == measure) & (rows["query_language"].map(tier_of) == tier)]
+            found = by_run[item.learning_rate, item.mono_ratio, item.seed]
+            cells = rows.groupby(["query_language", "passage_language"])["value"].mean()
+            # The mean over strata of the mean over questions is the macro mean over cells.
+            assert found.groupby(level=0).mean().mean() == pytest.approx(cells.mean(), abs=1e-6)
+            if evaluation == PARALLEL:
+                assert ("3" in found.index.get_level_values(1)) == (item.name != run.name)
+    kinds = set(intervals(summaries, values)["kind"])
+    assert "bootstrap" in kinds
+
+
+def test_files_that_are_no_figure_or_table_of_a_report_stay(whole: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(whole, tmp_path / "copy")
+    mine = [folder / "report" / name for name in ("notes.txt", "figures/notes.md", "tables/my/own.csv")]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("work")
+    old = [folder / "report" / name for name in ("figures/gone.svg", "figures/gone.png", "tables/gone.csv")]
+    for path in old:
+        path.write_text("old")
+    _remove_others(folder / "report" / "figures", (".svg", ".png"), {"training-loss"})
+    _remove_others(folder / "report" / "tables", (".csv",), {"headline"})
+    assert [path.read_text() for path in mine] == ["work"] * 3
+    assert not any(path.exists() for path in old)
+    assert sorted(path.name for path in (folder / "report" / "figures").glob("*.*g")) == [
+        "training-loss.png",
+        "training-loss.svg",
+    ]
+    assert [path.name for path in (folder / "report" / "tables").glob("*.csv")] == ["headline.csv"]
