@@ -11,7 +11,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ._core import __version__
-from .extras import needed
 
 if TYPE_CHECKING:
     from .config import (
@@ -141,6 +140,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'hybrid_fast' has no attribute {name!r}")
+    from .extras import needed
+
     with needed(f"hybrid_fast.{name}", "report" if name == "report" else None):
         value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
