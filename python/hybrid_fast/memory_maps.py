@@ -125,9 +125,7 @@ def mapped_matrix(path: str | Path) -> NDArray[Any]:
             ) from None
         raise InvalidArgument(f"{path} is not a whole NumPy file of numbers (.npy): {error}") from None
     except EOFError:
-        raise InvalidArgument(
-            f"{path} is not a whole NumPy file (.npy): it is empty"
-        ) from None
+        raise InvalidArgument(f"{path} is not a whole NumPy file (.npy): it is empty") from None
     if not isinstance(array, np.ndarray):
         raise InvalidArgument(f"{path} is an archive of several arrays, expected one array (.npy)")
     return array

@@ -9,7 +9,7 @@ use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum};
 use crate::pairs::{Key, MISSING, PairIndex};
 use crate::turns::Shares;
 use crate::weights::{explicit, weights};
-use crate::{Error, Result, room};
+use crate::{Error, Result};
 
 /// Slots of a block, about.
 const BLOCK_ROWS: u64 = 8192;
@@ -357,10 +357,6 @@ fn gcd(a: u64, b: u64) -> u64 {
 /// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.
 fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Result<Vec<Stratum>> {
     let sizes = index.strata()?;
-    // Beside a stratum, its weights and shares.
-    room::check(sizes.len(), 2 * size_of::<Stratum>(), || {
-        format!("{} language pairs", sizes.len())
-    })?;
     let strata = sizes.into_iter().map(|one| Stratum {
         query: one.query as usize,
         passage: one.passage as usize,
