@@ -10,7 +10,7 @@ use crate::pairs::{Key, MISSING, PairIndex};
 use crate::pulse::Pulse;
 use crate::turns::Shares;
 use crate::weights::{explicit, weights};
-use crate::{Error, Result, room};
+use crate::{Error, Result};
 
 /// Slots of a block, about.
 const BLOCK_ROWS: u64 = 8192;
@@ -387,10 +387,6 @@ fn both_weights(index: &PairIndex, config: &Config) -> Result<(Vec<f64>, Vec<f64
 /// Strata with pairs and a weight above 0; `alone` are the weights of the monolingual ones.
 fn strata(index: &PairIndex, weights: &[f64], alone: &[f64]) -> Result<Vec<Stratum>> {
     let sizes = index.strata()?;
-    // Beside a stratum, its weights and shares.
-    room::check(sizes.len(), 2 * size_of::<Stratum>(), || {
-        format!("{} language pairs", sizes.len())
-    })?;
     let strata = sizes.into_iter().map(|one| Stratum {
         query: one.query as usize,
         passage: one.passage as usize,

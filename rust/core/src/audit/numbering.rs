@@ -1,7 +1,7 @@
 //! Numbers for the strata that have pairs, in the order of [`PairIndex::strata`].
 
+use crate::Result;
 use crate::pairs::{PairIndex, StratumSize};
-use crate::{Result, room};
 
 /// Pairs of languages up to which a table with a place for each finds numbers.
 const TABLED: usize = 1 << 16;
@@ -28,10 +28,6 @@ enum By {
 impl Numbering {
     pub(super) fn new(index: &PairIndex) -> Result<Self> {
         let (languages, sizes) = (index.languages(), index.strata()?);
-        // The counts of an audit: some of 8 bytes a stratum.
-        room::check(sizes.len(), 128, || {
-            format!("{} language pairs", sizes.len())
-        })?;
         let by = if languages * languages <= TABLED {
             let mut table = vec![NONE; languages * languages];
             for (number, one) in (0..).zip(&sizes) {

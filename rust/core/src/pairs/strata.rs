@@ -18,6 +18,10 @@ use crate::{Result, room};
 const NOTHING: u32 = 0;
 const ALL: u32 = 1;
 
+/// What all strata are listed for takes about so many bytes for each: its place in a plan, shares, counts. Asked
+/// for before the list is made.
+const BYTES_A_STRATUM: usize = 128;
+
 /// Pairs with the query in one language and the passage in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StratumSize {
@@ -287,9 +291,7 @@ impl Strata {
                 .sum::<usize>()
         };
         let count = self.sets_of[0].iter().map(count).sum();
-        room::check(count, size_of::<StratumSize>(), || {
-            format!("{count} language pairs")
-        })?;
+        room::check(count, BYTES_A_STRATUM, || format!("{count} language pairs"))?;
         let mut sizes = Vec::with_capacity(count);
         for (query, &set) in (0u32..).zip(&self.sets_of[0]) {
             let start = sizes.len();
