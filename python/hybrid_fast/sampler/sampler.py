@@ -62,7 +62,8 @@ class HybridBatchSampler:
             same for the same number). :meth:`set_mono_ratio` changes it while running.
         mixing: ``exact`` (the monolingual count is within 0.5 of α·n after every n batches),
             ``coupled`` (a greater α only turns batches monolingual; the j-th batch of a kind is the
-            same whatever α) or ``bernoulli`` (an independent draw a batch).
+            same whatever α; where kinds are guarded together, by ``unit="row"`` or a guard window, only its
+            languages are) or ``bernoulli`` (an independent draw a batch).
         unit: ``batch``: every batch is of one kind; ``row``: each row is drawn by kind.
         cross: ``mixed`` or ``homogeneous`` cross-lingual batches.
         mono: ``homogeneous``: a monolingual batch holds one language; ``xx-mixed``: rows of several

@@ -16,6 +16,12 @@ use crate::{Error, Result};
 /// Rows of a stratum among which others are looked for first.
 const FEW_ROWS: u64 = 1 << 16;
 
+/// Rows tried for each slot of a batch before all are looked through.
+const TRIES: u64 = 32;
+
+/// Searches for the rows of a batch from nothing.
+const RESTARTS: u64 = 8;
+
 /// Consecutive batches whose rows were drawn together.
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -325,6 +331,9 @@ impl Layout {
         }
         let mut rows = self.representatives(strata, batch, seed, pulse)?;
         if rows.is_none() {
+            rows = self.anew(strata, pulse)?;
+        }
+        if rows.is_none() {
             rows = self.eased(strata, batch, place, seed, pulse)?;
         }
         let Some(rows) = rows else {
@@ -404,6 +413,50 @@ impl Layout {
             }
         }
         Ok(None)
+    }
+
+    /// Rows for all slots of a batch, looked for from nothing and the same way each time: where they were found
+    /// once they are found again.
+    pub(crate) fn anew(&self, strata: &[usize], pulse: &Pulse) -> Result<Option<Vec<Pair>>> {
+        let mut order: Vec<usize> = (0..strata.len()).collect();
+        order.sort_by_key(|&slot| strata[slot]);
+        let sorted: Vec<usize> = order.iter().map(|&slot| strata[slot]).collect();
+        let empty = vec![None; strata.len()];
+        let mut found = self.by_chance(&sorted);
+        for seed in 0..RESTARTS {
+            if found.is_none() {
+                found = self.representatives(&sorted, &empty, seed, pulse)?;
+            }
+        }
+        let Some(found) = found else { return Ok(None) };
+        let mut rows = found.clone();
+        for (slot, pair) in order.into_iter().zip(found) {
+            rows[slot] = pair;
+        }
+        Ok(Some(rows))
+    }
+
+    /// Rows of the strata of a batch, taken one after the other, where a few tries each are enough.
+    pub(crate) fn by_chance(&self, strata: &[usize]) -> Option<Vec<Pair>> {
+        let switches = self.config.guard.switches();
+        let mut seen: [Numbered<u32, ()>; 3] = Default::default();
+        let mut found = Vec::with_capacity(strata.len());
+        for (slot, &one) in (0u64..).zip(strata) {
+            let stratum = &self.strata[one];
+            let pair = (0..TRIES).find_map(|number| {
+                let pair = self.pair(stratum, key(&[slot, number]) % stratum.rows);
+                let own = self.keys(pair);
+                let fits =
+                    (0..3).all(|kind| !switches[kind] || !seen[kind].contains_key(&own[kind]));
+                fits.then_some((pair, own))
+            });
+            let (pair, own) = pair?;
+            for (seen, key) in seen.iter_mut().zip(own) {
+                seen.insert(key, ());
+            }
+            found.push(pair);
+        }
+        Some(found)
     }
 
     /// Rows for all slots of a batch whose strata have none for the slot at `place`: it takes a row of another

@@ -7,8 +7,8 @@
 //!
 //! Data flows one way. Which rows make a batch: `hash`, `permutation`, `pairs` → `ratio` → `mixture` (kinds) and `turns`
 //! (languages) → `packing`, `configuration`, `streams` → `layout` → `thinning`, `sizes`, `weights`, `epoch_length`
-//! → `shaping` (checks the data, decides passes and blocks) → `screening`, `colouring` → `blocks` (rows drawn and guarded) →
-//! `epoch` → `plan` → `audit`. Beside them: `near_duplicates` (which passages count as one), `negatives` (hard
+//! → `shaping` (checks the data, decides passes and blocks) → `screening`, `colouring`, `representatives` → `blocks` (rows
+//! drawn and guarded) → `epoch` → `probing` (what cannot be filled) → `plan` → `audit`; long work asks `pulse` whether to go on. Beside them: `near_duplicates` (which passages count as one), `negatives` (hard
 //! negatives of a batch).
 //! How good an encoder is: `matrix` → `kernel` → `selection`, `rows` → `topk`, `ranks` → `search` → `metrics`.
 #![deny(unsafe_code)]

@@ -27,9 +27,6 @@ const EPOCHS: u64 = 64;
 const SLOTS: u64 = 1 << 19;
 const ROWS: u64 = 1 << 22;
 
-/// Rows tried for each slot before all are looked through.
-const TRIES: u64 = 32;
-
 /// The logarithm of what is too seldom to come up.
 const SELDOM: f64 = -30.0;
 
@@ -98,15 +95,13 @@ impl Looked<'_> {
             return Ok(());
         }
         let strata: Vec<usize> = composition.iter().map(|&one| one as usize).collect();
-        if self.layout.is_filled_by_chance(&strata) {
-            self.compositions.insert(composition);
-            return Ok(());
-        }
         let rows = |run: &[usize]| self.layout.strata[run[0]].rows;
-        self.rows += strata.chunk_by(|a, b| a == b).map(rows).sum::<u64>();
         let empty = vec![None; strata.len()];
         let (layout, pulse) = (self.layout, self.pulse);
-        let mut found = layout.representatives(&strata, &empty, 0, pulse)?;
+        if layout.by_chance(&strata).is_none() {
+            self.rows += strata.chunk_by(|a, b| a == b).map(rows).sum::<u64>();
+        }
+        let mut found = layout.anew(&strata, pulse)?;
         if found.is_none() {
             let spare = |run: &&[usize]| rows(run) / run.len() as u64;
             let scarcest = strata.chunk_by(|a, b| a == b).min_by_key(spare);
@@ -164,27 +159,6 @@ fn seldom(units: u64, mono: u64, (least, most): (f64, f64)) -> bool {
 }
 
 impl Layout {
-    /// Whether some rows of the strata of a batch, taken one after the other, share no identity.
-    fn is_filled_by_chance(&self, strata: &[usize]) -> bool {
-        let switches = self.config.guard.switches();
-        let mut seen = HashSet::new();
-        (0u64..).zip(strata).all(|(slot, &one)| {
-            let stratum = &self.strata[one];
-            (0..TRIES).any(|number| {
-                let row = key(&[slot, number]) % stratum.rows;
-                let keys = self.keys(self.pair(stratum, row));
-                let own = (0..3)
-                    .filter(|&kind| switches[kind])
-                    .map(|kind| (kind, keys[kind]));
-                let fits = own.clone().all(|identity| !seen.contains(&identity));
-                if fits {
-                    seen.extend(own);
-                }
-                fits
-            })
-        })
-    }
-
     /// Whether a stratum has a row for a slot of a batch whatever stands at the others.
     fn is_roomy(&self, one: usize, alone: bool) -> bool {
         let stratum = &self.strata[one];

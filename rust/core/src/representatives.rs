@@ -243,16 +243,16 @@ impl Search<'_> {
 
     fn put(&mut self, slot: usize, row: u32) {
         let keys = self.keys(slot, row);
-        for kind in 0..3 {
-            *self.taken[kind].entry(keys[kind]).or_default() += 1;
+        for (taken, key) in self.taken.iter_mut().zip(keys) {
+            *taken.entry(key).or_default() += 1;
         }
         self.at[slot] = row;
     }
 
     fn lift(&mut self, slot: usize) {
         let keys = self.keys(slot, self.at[slot]);
-        for kind in 0..3 {
-            *self.taken[kind].entry(keys[kind]).or_default() -= 1;
+        for (taken, key) in self.taken.iter_mut().zip(keys) {
+            *taken.entry(key).or_default() -= 1;
         }
         self.at[slot] = NONE;
     }
