@@ -404,6 +404,15 @@ def test_golden_plans(name):
     assert hf.simulate(sampler).digest == digest
 
 
+def test_a_state_of_xx_mixed_batches_before_they_changed_is_refused():
+    sampler = hf.HybridBatchSampler(full(3, 80), 8, mono="xx-mixed")
+    state = sampler.state_dict()
+    assert state["stream_version"] == STREAM_VERSION + 1
+    sampler.load_state_dict(state)
+    with pytest.raises(StateMismatch, match="another stream version"):
+        sampler.load_state_dict(state | {"stream_version": STREAM_VERSION})
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 59), st.integers(0, 3))
 def test_resume_goes_on_where_it_stopped(handed_out, epoch):

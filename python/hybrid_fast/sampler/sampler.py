@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from ..config import SamplerConfig
     from .negatives import NegativeLanguage, Negatives
 
+XX_MIXED_STREAM_VERSION = STREAM_VERSION + 1
+"""Stream version of ``mono="xx-mixed"``, whose batches changed alone: its blocks no longer depend on α."""
 _ROWS_AT_ONCE = 2**16
 
 
@@ -477,7 +479,7 @@ class HybridBatchSampler:
         After the last batch ``batch`` is ``len(self)``, which says that the epoch is finished.
         """
         return {
-            "stream_version": STREAM_VERSION,
+            "stream_version": XX_MIXED_STREAM_VERSION if self.mono == "xx-mixed" else STREAM_VERSION,
             "index": self.index.fingerprint,
             "config": self._digest,
             "epoch": self._epoch,
