@@ -24,7 +24,7 @@ demo: $(VENV)/installed  ## Sweep the ratio on the embedded corpus and write a r
 
 test: $(VENV)/installed  ## Run all tests: Rust, then Python.
 	cargo test --locked
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: $(VENV)/installed  ## Print the throughput of plan, ranks, top-k and search, then of rival libraries.
 	cargo bench --locked
