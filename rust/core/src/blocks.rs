@@ -4,7 +4,7 @@ use crate::colouring::coloured;
 use crate::hash::{key, mix};
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
-use crate::pairs::{Key, Pair};
+use crate::pairs::{Key, Pair, PairTexts, meet};
 use crate::permutation::Permutation;
 use crate::screening::Board;
 use crate::streams::{Stream, Streams};
@@ -146,13 +146,16 @@ impl Layout {
                 .collect(),
             substituted: Vec::new(),
         };
-        if keys.is_empty() {
+        let texts = self.texts_of(&candidates.pairs);
+        if keys.is_empty() && texts.is_empty() {
             return Ok(as_block(at));
         }
         let drawn = at.clone();
         let mut board = Board {
             size: self.guarded_rows(),
             keys: &keys,
+            texts: &texts,
+            candidates: candidates.pairs.len(),
             classes: &candidates.classes,
             at: &mut at,
         };
@@ -160,15 +163,36 @@ impl Layout {
             return Ok(as_block(at));
         }
         if candidates.classes.len() == 1
-            && let Some(block) = self.perfect(&candidates, drawn.len() / self.guarded_rows(), seed)
+            && let Some(mut at) = self.perfect(&candidates, drawn.len() / self.guarded_rows(), seed)
         {
-            return Ok(block);
+            // Texts are no part of the colouring; where they clash in it, rows are exchanged.
+            let mut board = Board {
+                size: self.guarded_rows(),
+                keys: &keys,
+                texts: &texts,
+                candidates: candidates.pairs.len(),
+                classes: &candidates.classes,
+                at: &mut at,
+            };
+            if texts.is_empty() || board.clear() {
+                return Ok(as_block(at));
+            }
         }
         self.packed(&candidates, &drawn, seed)
     }
 
-    /// A block of one stratum without any identity twice in a batch, where there is one.
-    fn perfect(&self, drawn: &Candidates, batches: usize, seed: u64) -> Option<Block> {
+    /// The texts that rows bring; none where they are not guarded or no row brings any.
+    fn texts_of(&self, pairs: &[Pair]) -> Vec<PairTexts<'_>> {
+        if !self.guards_texts() {
+            return Vec::new();
+        }
+        let texts: Vec<PairTexts<'_>> = pairs.iter().map(|&pair| self.index.texts(pair)).collect();
+        let any = texts.iter().flatten().any(|list| !list.is_empty());
+        if any { texts } else { Vec::new() }
+    }
+
+    /// The rows of a block of one stratum without any identity twice in a batch, where there is one.
+    fn perfect(&self, drawn: &Candidates, batches: usize, seed: u64) -> Option<Vec<u32>> {
         let [_, query, passage] = self.config.guard.switches();
         let keys = |kind: Key, on: bool| {
             let mut keys = Vec::with_capacity(drawn.pairs.len());
@@ -181,14 +205,7 @@ impl Layout {
         };
         let (queries, passages) = (keys(Key::Query, query), keys(Key::Passage, passage));
         let rows = coloured([&queries, &passages], batches, self.guarded_rows(), seed)?;
-        Some(Block {
-            pairs: rows
-                .into_iter()
-                .flatten()
-                .map(|row| drawn.pairs[row as usize])
-                .collect(),
-            substituted: Vec::new(),
-        })
+        Some(rows.into_iter().flatten().collect())
     }
 
     /// Rearranges the whole block, for data in which identities meet often.
@@ -199,11 +216,12 @@ impl Layout {
         // In the order of the slots they were drawn for, and then those drawn for none.
         let mut order = at.to_vec();
         order.extend(at.len() as u32..drawn.pairs.len() as u32);
-        let candidates: Vec<Candidate> = order
+        let candidates: Vec<Candidate<'_>> = order
             .iter()
             .map(|&one| Candidate {
                 class: class(one),
                 keys: self.keys(drawn.pairs[one as usize]),
+                texts: self.guarded_texts(drawn.pairs[one as usize]),
             })
             .collect();
         let packed = pack(&slots, size, &candidates, self.config.guard, seed);
@@ -241,10 +259,14 @@ impl Layout {
         seed: u64,
     ) -> Result<()> {
         let switches = self.config.guard.switches();
-        let clashes = |batch: &[Option<Pair>], keys: Keys| -> Vec<usize> {
+        let clashes = |batch: &[Option<Pair>], pair: Pair| -> Vec<usize> {
+            let (keys, texts): (Keys, PairTexts<'_>) = (self.keys(pair), self.guarded_texts(pair));
             (0..batch.len())
                 .filter(|&other| {
-                    batch[other].is_some_and(|there| clash(keys, self.keys(there), switches))
+                    batch[other].is_some_and(|there| {
+                        clash(keys, self.keys(there), switches)
+                            || meet(texts, self.guarded_texts(there))
+                    })
                 })
                 .collect()
         };
@@ -256,7 +278,7 @@ impl Layout {
         let mut second = Vec::new();
         for row in rows(strata[place], seed) {
             let pair = self.pair(&self.strata[strata[place]], row);
-            match clashes(batch, self.keys(pair))[..] {
+            match clashes(batch, pair)[..] {
                 [] => {
                     batch[place] = Some(pair);
                     return Ok(());
@@ -270,7 +292,7 @@ impl Layout {
             batch[place] = Some(pair);
             for row in rows(strata[other], seed) {
                 let partner = self.pair(&self.strata[strata[other]], row);
-                if clashes(batch, self.keys(partner)).is_empty() {
+                if clashes(batch, partner).is_empty() {
                     batch[other] = Some(partner);
                     return Ok(());
                 }

@@ -1,6 +1,7 @@
 //! Packing rows into batches so that no identity comes twice in a batch.
 
 use crate::hash::mix;
+use crate::pairs::{PairTexts, meet};
 
 /// Which identities must not come twice in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub struct Guard {
     pub group: bool,
     /// No query identity twice.
     pub query: bool,
-    /// No passage identity twice.
+    /// No passage identity twice, and no text that the index lists for its cells.
     pub passage: bool,
 }
 
@@ -26,9 +27,11 @@ pub(crate) type Keys = [u32; 3];
 
 /// A row that may be drawn, for slots of its own class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
+pub(crate) struct Candidate<'a> {
     pub(crate) class: u32,
     pub(crate) keys: Keys,
+    /// Texts that must not come twice either.
+    pub(crate) texts: PairTexts<'a>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -48,7 +51,7 @@ const PARTNERS: usize = 512;
 pub(crate) fn pack(
     slots: &[u32],
     size: usize,
-    candidates: &[Candidate],
+    candidates: &[Candidate<'_>],
     guard: Guard,
     seed: u64,
 ) -> Vec<Option<u32>> {
@@ -62,10 +65,12 @@ pub(crate) fn pack(
         .collect()
 }
 
-/// The rows of every identity that comes more than once, for one kind of key.
+/// The rows of every identity that comes more than once, for one kind of key (or for texts).
 struct Repeats {
-    /// Number of each candidate's identity, or [`NONE`] if no other candidate has it.
+    /// Numbers of each candidate's identities that other candidates have too, one candidate after another.
     local: Vec<u32>,
+    /// Where those of each candidate begin, and the end of the last.
+    bounds: Vec<u32>,
     rows: Vec<Vec<u32>>,
     /// Rows before this one are placed.
     from: Vec<usize>,
@@ -80,21 +85,35 @@ struct Repeats {
 }
 
 impl Repeats {
-    fn new(candidates: &[Candidate], kind: usize, batches: usize) -> Self {
-        let key = |one: &u32| candidates[*one as usize].keys[kind];
-        let mut order: Vec<u32> = (0..candidates.len() as u32).collect();
-        order.sort_by_key(key);
-        let mut local = vec![NONE; candidates.len()];
+    fn of_kind(candidates: &[Candidate<'_>], kind: usize, batches: usize) -> Self {
+        let keys = candidates.iter().map(|one| one.keys[kind]);
+        Self::new(keys.zip(0..).collect(), candidates.len(), batches)
+    }
+
+    fn of_texts(candidates: &[Candidate<'_>], batches: usize) -> Self {
+        let texts = (0..).zip(candidates).flat_map(|(one, candidate)| {
+            let both = candidate.texts.into_iter().flatten();
+            both.map(move |&text| (text, one))
+        });
+        Self::new(texts.collect(), candidates.len(), batches)
+    }
+
+    /// From every identity with a candidate that has it.
+    fn new(mut of: Vec<(u32, u32)>, candidates: usize, batches: usize) -> Self {
+        of.sort_unstable();
+        of.dedup();
+        let mut local: Vec<(u32, u32)> = Vec::new();
         let mut rows: Vec<Vec<u32>> = Vec::new();
-        for run in order
-            .chunk_by(|a, b| key(a) == key(b))
-            .filter(|run| run.len() > 1)
-        {
-            for &one in run {
-                local[one as usize] = rows.len() as u32;
-            }
-            rows.push(run.to_vec());
+        for run in of.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+            let number = rows.len() as u32;
+            local.extend(run.iter().map(|&(_, one)| (one, number)));
+            rows.push(run.iter().map(|&(_, one)| one).collect());
         }
+        local.sort_unstable();
+        let bounds = (0..=candidates as u32)
+            .map(|one| local.partition_point(|&(other, _)| other < one) as u32)
+            .collect();
+        let local = local.into_iter().map(|(_, number)| number).collect();
         let left: Vec<u32> = rows.iter().map(|rows| rows.len() as u32).collect();
         let mut by_left = vec![Vec::new(); batches + 1];
         for (identity, &count) in left.iter().enumerate() {
@@ -106,6 +125,7 @@ impl Repeats {
             is_hot: vec![false; rows.len()],
             hot: Vec::new(),
             local,
+            bounds,
             rows,
             left,
             by_left,
@@ -122,14 +142,18 @@ impl Repeats {
         }
     }
 
+    fn of(&self, one: u32) -> std::ops::Range<usize> {
+        self.bounds[one as usize] as usize..self.bounds[one as usize + 1] as usize
+    }
+
     fn taken(&self, one: u32, batch: u32) -> bool {
-        let identity = self.local[one as usize];
-        identity != NONE && self.last[identity as usize] == batch
+        let mut identities = self.local[self.of(one)].iter();
+        identities.any(|&identity| self.last[identity as usize] == batch)
     }
 
     fn placed(&mut self, one: u32, batch: u32) {
-        let identity = self.local[one as usize];
-        if identity != NONE {
+        for place in self.of(one) {
+            let identity = self.local[place];
             self.last[identity as usize] = batch;
             self.left[identity as usize] -= 1;
             let left = self.left[identity as usize] as usize;
@@ -143,7 +167,7 @@ impl Repeats {
 struct Packer<'a> {
     slots: &'a [u32],
     size: usize,
-    candidates: &'a [Candidate],
+    candidates: &'a [Candidate<'a>],
     switches: [bool; 3],
     repeats: Vec<Repeats>,
     /// Candidate at each slot.
@@ -157,21 +181,26 @@ impl<'a> Packer<'a> {
     fn new(
         slots: &'a [u32],
         size: usize,
-        candidates: &'a [Candidate],
+        candidates: &'a [Candidate<'a>],
         guard: Guard,
         seed: u64,
     ) -> Self {
         let switches = guard.switches();
         let batches = slots.len() / size;
+        let mut repeats: Vec<Repeats> = (0..3)
+            .filter(|&kind| switches[kind])
+            .map(|kind| Repeats::of_kind(candidates, kind, batches))
+            .collect();
+        let texts = |one: &Candidate<'_>| one.texts.iter().any(|list| !list.is_empty());
+        if candidates.iter().any(texts) {
+            repeats.push(Repeats::of_texts(candidates, batches));
+        }
         Self {
             slots,
             size,
             candidates,
             switches,
-            repeats: (0..3)
-                .filter(|&kind| switches[kind])
-                .map(|kind| Repeats::new(candidates, kind, batches))
-                .collect(),
+            repeats,
             at: vec![NONE; slots.len()],
             slot_of: vec![NONE; candidates.len()],
             state: seed,
@@ -392,7 +421,7 @@ impl<'a> Packer<'a> {
     /// How many rows of the batch of `slot`, `except` left out, share an identity with `one`;
     /// and the slot of the last of them.
     fn clashes(&self, one: u32, slot: usize, except: usize) -> (usize, usize) {
-        let keys = self.candidates[one as usize].keys;
+        let Candidate { keys, texts, .. } = self.candidates[one as usize];
         let start = slot / self.size * self.size;
         let mut found = (0, slot);
         for other in start..start + self.size {
@@ -400,7 +429,8 @@ impl<'a> Packer<'a> {
             if other == except || there == NONE || there == one {
                 continue;
             }
-            if clash(keys, self.candidates[there as usize].keys, self.switches) {
+            let other_row = &self.candidates[there as usize];
+            if clash(keys, other_row.keys, self.switches) || meet(texts, other_row.texts) {
                 found = (found.0 + 1, other);
             }
         }
@@ -429,7 +459,7 @@ mod tests {
         passage: true,
     };
 
-    fn check(slots: &[u32], size: usize, candidates: &[Candidate], packed: &[Option<u32>]) {
+    fn check(slots: &[u32], size: usize, candidates: &[Candidate<'_>], packed: &[Option<u32>]) {
         let mut seen = vec![false; candidates.len()];
         for (slot, one) in packed.iter().enumerate() {
             let Some(one) = one else { continue };
@@ -442,7 +472,9 @@ mod tests {
                 for other in &batch[..a] {
                     if let (Some(one), Some(other)) = (one, other) {
                         let keys = |one: &u32| candidates[*one as usize].keys;
+                        let texts = |one: &u32| candidates[*one as usize].texts;
                         assert!(!clash(keys(one), keys(other), ALL.switches()));
+                        assert!(!meet(texts(one), texts(other)));
                     }
                 }
             }
@@ -471,7 +503,7 @@ mod tests {
                 }
                 *counts.entry(identity).or_insert(0) += 1;
                 let row = candidates.len() as u32;
-                candidates.push(Candidate { class: 0, keys: [row, row, identity] });
+                candidates.push(Candidate { class: 0, keys: [row, row, identity], texts: [&[]; 2] });
             }
             let slots = vec![0; size * batches];
             let packed = pack(&slots, size, &candidates, ALL, seed);
@@ -494,9 +526,21 @@ mod tests {
             };
             let slots: Vec<u32> =
                 (0..size * batches).map(|_| draw(u64::from(classes))).collect();
-            let candidates: Vec<Candidate> = slots
+            let lists: Vec<[Vec<u32>; 2]> = slots
                 .iter()
-                .map(|&class| Candidate { class, keys: [draw(spread), draw(spread), draw(spread)] })
+                .map(|_| [(); 2].map(|()| {
+                    let count = draw(4).saturating_sub(2);
+                    (0..count).map(|one| one * 1000 + draw(spread)).collect()
+                }))
+                .collect();
+            let candidates: Vec<Candidate<'_>> = slots
+                .iter()
+                .zip(&lists)
+                .map(|(&class, lists)| Candidate {
+                    class,
+                    keys: [draw(spread), draw(spread), draw(spread)],
+                    texts: lists.each_ref().map(|one| &one[..]),
+                })
                 .collect();
             let packed = pack(&slots, size, &candidates, ALL, seed);
             check(&slots, size, &candidates, &packed);

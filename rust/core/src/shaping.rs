@@ -141,6 +141,7 @@ impl Layout {
         };
         for part in parts {
             let groups = self.spread(part)?;
+            self.spread_texts(part)?;
             if groups < CROWDED * size {
                 self.tried_epochs = 8;
             }
@@ -270,6 +271,20 @@ impl Layout {
                     .into_iter()
                     .map(|(identity, count)| (kind, identity, count)),
             );
+        }
+        let common = self.index.most_texts(stratum.query, stratum.passage);
+        if self.guards_texts() && common > stratum.rows / size / 4 {
+            let found = self.text_classes(&[&stratum]);
+            busiest = busiest.max(found.most());
+            if found.most() > stratum.rows / size {
+                let placed = most_batches(&found.classes, stratum.rows / size, size);
+                if placed == 0 {
+                    return Err(self.too_common(&self.name(&stratum), stratum.rows, &found));
+                }
+                batches = batches.min(placed);
+                let texts = found.texts.into_iter();
+                surplus.extend(texts.map(|(text, count)| (IdentityKind::Text, text, count)));
+            }
         }
         let of = Some((stratum.query, stratum.passage));
         self.frequent

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use crate::configuration::Unit;
 use crate::hash::mix;
 use crate::kernel::Kernel;
-use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
+use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Thinned};
 use crate::packing::Keys;
-use crate::pairs::Key;
+use crate::pairs::{Key, PairTexts, each_text};
 use crate::permutation::Permutation;
+
+/// The number of texts among the kinds of identities.
+const TEXTS: usize = KINDS.len();
 
 /// Rounds in which the chances of frequent identities settle.
 const THINNING_ROUNDS: usize = 12;
@@ -102,21 +105,45 @@ impl Layout {
                     .collect()
             })
             .collect();
-        let mut chances: BTreeMap<(usize, u32), f64> = BTreeMap::new();
-        let chance = |chances: &BTreeMap<(usize, u32), f64>, keys: &Keys| {
-            (0..3)
-                .filter_map(|kind| chances.get(&(kind, keys[kind])).copied())
-                .fold(1.0, f64::min)
+        let texts: Vec<Vec<PairTexts<'_>>> = shares
+            .iter()
+            .map(|&(one, _)| {
+                let stratum = &self.strata[one];
+                let rows = if self.guards_texts() { stratum.rows } else { 0 };
+                (0..rows)
+                    .map(|row| self.index.texts(self.pair(stratum, row)))
+                    .collect()
+            })
+            .collect();
+        let texts_of = |place: usize, row: usize| {
+            let of_row = texts[place].get(row).copied().into_iter();
+            of_row.flat_map(|one| each_text(one).map(|text| (TEXTS, text)))
         };
+        let mut chances: BTreeMap<(usize, u32), f64> = BTreeMap::new();
+        let chance =
+            |chances: &BTreeMap<(usize, u32), f64>, keys: &Keys, place: usize, row: usize| {
+                keys.iter()
+                    .copied()
+                    .enumerate()
+                    .chain(texts_of(place, row))
+                    .filter_map(|of| chances.get(&of).copied())
+                    .fold(1.0, f64::min)
+            };
         for _ in 0..THINNING_ROUNDS {
             let mut rates: BTreeMap<(usize, u32), f64> = BTreeMap::new();
-            for (rows, &(_, share)) in rows.iter().zip(&shares) {
-                let weights: Vec<f64> = rows.iter().map(|keys| chance(&chances, keys)).collect();
+            for (place, (rows, &(_, share))) in rows.iter().zip(&shares).enumerate() {
+                let weights: Vec<f64> = (0..)
+                    .zip(rows)
+                    .map(|(row, keys)| chance(&chances, keys, place, row))
+                    .collect();
                 let sum: f64 = weights.iter().sum();
-                for (keys, weight) in rows.iter().zip(weights) {
-                    for kind in (0..3).filter(|&kind| switches[kind]) {
-                        *rates.entry((kind, keys[kind])).or_default() +=
-                            size * share * weight / sum;
+                for ((row, keys), weight) in rows.iter().enumerate().zip(weights) {
+                    let kinds = (0..3).filter(|&kind| switches[kind]);
+                    for of in kinds
+                        .map(|kind| (kind, keys[kind]))
+                        .chain(texts_of(place, row))
+                    {
+                        *rates.entry(of).or_default() += size * share * weight / sum;
                     }
                 }
             }
@@ -129,13 +156,19 @@ impl Layout {
             }
         }
         let mut found: BTreeMap<(usize, u32), (u64, f64)> = BTreeMap::new();
-        for (rows, &(one, _)) in rows.iter().zip(&shares) {
-            let mut heavy: Vec<(Keys, u32, f64)> = Vec::new();
+        let mut of_strata = Vec::with_capacity(shares.len());
+        for (place, rows) in rows.iter().enumerate() {
+            let mut heavy: Vec<Heavy> = Vec::new();
             for (row, keys) in rows.iter().enumerate() {
-                let chance = chance(&chances, keys);
+                let chance = chance(&chances, keys, place, row);
                 if chance < 1.0 {
-                    heavy.push((*keys, row as u32, chance));
-                    for of in keys.iter().copied().enumerate() {
+                    let rarest = texts_of(place, row)
+                        .filter_map(|of| Some((chances.get(&of)?, of.1)))
+                        .min_by(|a, b| a.0.total_cmp(b.0).then(a.1.cmp(&b.1)));
+                    let text = rarest.map_or(0, |(_, text)| text);
+                    heavy.push(([text, keys[2], keys[1], keys[0]], row as u32, chance));
+                    let of_row = keys.iter().copied().enumerate();
+                    for of in of_row.chain(texts_of(place, row)) {
                         if chances.contains_key(&of) {
                             let entry = found.entry(of).or_default();
                             *entry = (entry.0 + 1, entry.1 + chance);
@@ -143,14 +176,17 @@ impl Layout {
                     }
                 }
             }
-            self.strata[one].thinned = thinned(heavy, rows.len());
+            of_strata.push(thinned(heavy, rows.len()));
+        }
+        for (&(one, _), thinned) in shares.iter().zip(of_strata) {
+            self.strata[one].thinned = thinned;
         }
         self.frequent
             .extend(
                 found
                     .into_iter()
                     .map(|((kind, identity), (rows, placed))| Frequent {
-                        kind: KINDS[kind],
+                        kind: KINDS.get(kind).copied().unwrap_or(IdentityKind::Text),
                         identity,
                         stratum: None,
                         rows,
@@ -177,15 +213,23 @@ impl Layout {
                 let most = most(guard.query, Key::Query, stratum.query)
                     .max(most(guard.passage, Key::Passage, stratum.passage))
                     .max(u32::from(guard.group));
-                share * f64::from(most) / stratum.rows as f64
+                let texts = if self.guards_texts() {
+                    self.index.most_texts(stratum.query, stratum.passage)
+                } else {
+                    0
+                };
+                share * (texts as f64).max(f64::from(most)) / stratum.rows as f64
             })
             .sum();
         bound * self.guarded_rows() as f64 > 1.0
     }
 }
 
-/// Which of the heavy rows (keys, row, chance) of a stratum each pass keeps.
-fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
+/// A row that is too frequent: what it is ordered by, its number and its chance.
+type Heavy = ([u32; 4], u32, f64);
+
+/// Which of the heavy rows of a stratum each pass keeps.
+fn thinned(mut heavy: Vec<Heavy>, rows: usize) -> Option<Thinned> {
     if heavy.is_empty() {
         return None;
     }
@@ -200,7 +244,7 @@ fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
     };
     let mut rows_only: Vec<u32> = heavy.iter().map(|one| one.1).collect();
     rows_only.sort_unstable();
-    heavy.sort_unstable_by_key(|&(keys, row, _)| (keys[2], keys[1], keys[0], row));
+    heavy.sort_unstable_by_key(|&(keys, row, _)| (keys, row));
     let mut sum = 0.0;
     let mut chances: Vec<(u32, f64)> = heavy
         .into_iter()

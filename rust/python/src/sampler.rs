@@ -203,6 +203,7 @@ impl Plan {
             IdentityKind::Group => "group",
             IdentityKind::Query => "query",
             IdentityKind::Passage => "passage",
+            IdentityKind::Text => "text",
         };
         let plain = |one: &plan::Frequent| {
             (

@@ -7,6 +7,7 @@ use memmap2::Mmap;
 
 use super::format::{NONE, Reader, Writer, Wrong};
 use super::store::Image;
+use super::texts::Texts;
 use super::{PairIndex, Sharing};
 use crate::{Error, Result};
 
@@ -45,6 +46,10 @@ impl PairIndex {
             for &most in &sharing.most {
                 to.number(most);
             }
+        }
+        if let Some(texts) = &self.texts {
+            to.extend();
+            texts.write(&mut to);
         }
         to.write(out)
     }
@@ -120,6 +125,11 @@ impl PairIndex {
             })
         };
         let sharing = [sharing()?, sharing()?, sharing()?];
+        let texts = if from.is_extended() {
+            Some(Texts::read(from, cells, languages)?)
+        } else {
+            None
+        };
         let index = Self {
             languages,
             cells,
@@ -136,6 +146,7 @@ impl PairIndex {
             masks,
             strata,
             sharing,
+            texts,
             fingerprint,
         };
         Some((index, note))

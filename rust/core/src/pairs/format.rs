@@ -16,6 +16,9 @@ use super::store::{Image, Plain, Store, bytes_of};
 const MAGIC: u64 = u64::from_le_bytes(*b"hf-pairs");
 const VERSION: u64 = 1;
 
+/// The version of a file that holds lists of texts too, which earlier releases must refuse.
+const EXTENDED: u64 = 2;
+
 /// Words of the header before the fields, and the checksum after them.
 const LEADING: usize = 5;
 
@@ -31,9 +34,15 @@ pub(super) struct Writer<'a> {
     fields: Vec<u64>,
     runs: Vec<&'a [u8]>,
     end: usize,
+    extended: bool,
 }
 
 impl<'a> Writer<'a> {
+    /// Says that lists of texts follow.
+    pub(super) fn extend(&mut self) {
+        self.extended = true;
+    }
+
     pub(super) fn number(&mut self, number: impl Into<u64>) {
         self.fields.push(number.into());
     }
@@ -83,7 +92,7 @@ impl<'a> Writer<'a> {
         }
         let mut words = vec![
             MAGIC,
-            VERSION,
+            if self.extended { EXTENDED } else { VERSION },
             header as u64,
             (content + self.end) as u64,
             hash.digest(),
@@ -107,6 +116,7 @@ pub(super) struct Reader {
     image: Arc<Image>,
     fields: std::vec::IntoIter<u64>,
     content: usize,
+    extended: bool,
 }
 
 /// What is wrong with a file, as the end of a sentence that its name begins.
@@ -130,10 +140,10 @@ impl Reader {
             )
         };
         match word(1) {
-            Some(VERSION) => {}
+            Some(VERSION | EXTENDED) => {}
             Some(version) => {
                 return Err(format!(
-                    "has version {version} of the format, expected {VERSION}; build and save the \
+                    "has version {version} of the format, expected {VERSION} or {EXTENDED}; build and save the \
                      index again with this release"
                 ));
             }
@@ -163,8 +173,14 @@ impl Reader {
         Ok(Self {
             fields: fields.into_iter(),
             content,
+            extended: word(1) == Some(EXTENDED),
             image: Arc::new(image),
         })
+    }
+
+    /// Whether lists of texts follow the rest.
+    pub(super) fn is_extended(&self) -> bool {
+        self.extended
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {

@@ -21,14 +21,17 @@ mod store;
 mod strata;
 mod survey;
 mod table;
+mod texts;
 
 use column::Column;
 use masks::Masks;
 use strata::Strata;
+use texts::Texts;
 
 pub use gather::Key;
 pub use numbers::Numbers;
 pub use sharing::Sharing;
+pub(crate) use texts::{PairTexts, each as each_text, meet};
 
 /// Marks a side that a cell does not have.
 pub const MISSING: u32 = u32::MAX;
@@ -125,6 +128,7 @@ pub struct PairIndex {
     masks: Masks,
     strata: Strata,
     sharing: [Sharing; 3],
+    texts: Option<Texts>,
     fingerprint: u64,
 }
 
@@ -167,6 +171,7 @@ impl PairIndex {
                 .sum::<usize>()
             + self.masks.bytes()
             + self.strata.bytes()
+            + self.texts.as_ref().map_or(0, Texts::bytes)
     }
 
     /// Pairs whose query is in language `query` and whose passage is in language `passage`.
