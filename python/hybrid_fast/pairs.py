@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ class PairIndex:
             language: positions in ``languages``.
             query: query rows; −1 where the cell has no query.
             passage: passage rows; −1 where the cell has no passage.
-            languages: names of the languages.
+            languages: names of the languages; two codes of one language (``sw``, ``swa``) are two languages
+                here, with a warning.
             passage_identity: equal for cells whose passages must not meet in a batch; default: the row.
             query_identity: equal for cells that ask the same question; default: the row.
             texts: a list of texts for each cell, as (indptr, ids): cell c lists
@@ -89,6 +91,14 @@ class PairIndex:
         twice = [name for position, name in enumerate(names) if name in names[:position]]
         if twice:
             raise InvalidArgument(f"language {twice[0]!r} is given twice; give each language once")
+        from .corpus.language_labels import one_language_twice
+
+        if same := one_language_twice(names):
+            warnings.warn(
+                f"languages has {same[0]!r} and {same[1]!r}, two codes of one language ({same[2]}): pairs "
+                "between them count as cross-lingual; put their cells under one name unless that is meant",
+                stacklevel=2,
+            )
         core = CoreIndex(
             _column("group", group),
             _column("language", language),

@@ -11,10 +11,10 @@ from accelerate import PartialState
 from numpy.typing import NDArray
 from sentence_transformers.base.sampler import DefaultBatchSampler
 
-from ..errors import ConfigError
+from ..errors import ConfigError, InfeasiblePlan
 from ..pairs import PairIndex
 from ..sampler import HybridBatchSampler
-from .rows import RowColumns, index_of_rows
+from .rows import LABELS, RowColumns, index_of_rows
 from .slices import RankSlices
 
 TAKEN = {"index", "batch_size", "scope", "rank", "world_size", "guard_window", "hard_negatives"}
@@ -70,10 +70,16 @@ class BatchSamplerFor:
     ) -> RowBatches:
         """Return the batches of a data set; every one is full, whatever ``drop_last``."""
         ranks = 1 if self.split_batches else PartialState().num_processes
-        index = index_of_rows(dataset, self.columns) if self.index is None else self.index
-        row_of = len(index.languages) if self.index is None else _pair_ids(dataset)
-        sampler = HybridBatchSampler(index, batch_size * ranks, **{"seed": seed or 0, **self.settings})
-        return RowBatches(RankSlices(sampler, ranks), row_of)
+        settings = {"seed": seed or 0, **self.settings}
+        if self.index is not None:
+            sampler = HybridBatchSampler(self.index, batch_size * ranks, **settings)
+            return RowBatches(RankSlices(sampler, ranks), _pair_ids(dataset))
+        rows = index_of_rows(dataset, self.columns, LABELS if valid_label_columns is None else valid_label_columns)
+        try:
+            sampler = HybridBatchSampler(rows.index, batch_size * ranks, **settings)
+        except InfeasiblePlan as error:
+            raise InfeasiblePlan(rows.worded(str(error))) from None
+        return RowBatches(RankSlices(sampler, ranks), len(rows.index.languages))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The trainer pickles its arguments into each checkpoint: an index would make them large.
