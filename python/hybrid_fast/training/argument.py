@@ -74,7 +74,9 @@ class BatchSamplerFor:
         if self.index is not None:
             sampler = HybridBatchSampler(self.index, batch_size * ranks, **settings)
             return RowBatches(RankSlices(sampler, ranks), _pair_ids(dataset))
-        rows = index_of_rows(dataset, self.columns, LABELS if valid_label_columns is None else valid_label_columns)
+        rows = index_of_rows(
+            dataset, self.columns, LABELS if valid_label_columns is None else valid_label_columns
+        )
         try:
             sampler = HybridBatchSampler(rows.index, batch_size * ranks, **settings)
         except InfeasiblePlan as error:

@@ -52,7 +52,9 @@ class RowIndex:
 
     def worded(self, message: str) -> str:
         """Put texts for their numbers in a message about the index."""
-        return re.sub(r"\btext (\d+)\b", lambda found: f"the text {self.texts.text(int(found[1]))!r}", message)
+        return re.sub(
+            r"\btext (\d+)\b", lambda found: f"the text {self.texts.text(int(found[1]))!r}", message
+        )
 
 
 def index_of_rows(dataset: Any, columns: RowColumns, labels: Sequence[str] = LABELS) -> RowIndex:
@@ -94,9 +96,7 @@ def index_of_rows(dataset: Any, columns: RowColumns, labels: Sequence[str] = LAB
             f"dataset.with_format(columns={[name for name in seen if name not in given]!r}), which hides the rest"
         )
     asked = _languages(dataset, columns.query_language)
-    answered = (
-        asked if columns.passage_language is None else _languages(dataset, columns.passage_language)
-    )
+    answered = asked if columns.passage_language is None else _languages(dataset, columns.passage_language)
     languages = sorted({*asked.names, *answered.names})
     asks = _positions(asked, languages)
     answers = _positions(answered, languages)
@@ -137,7 +137,9 @@ def _values(dataset: Any, name: str) -> _Values:
     try:
         encoded = column.dictionary_encode().unify_dictionaries()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise ConfigError(f"the column {name!r} holds {column.type}, expected one text or number a row") from None
+        raise ConfigError(
+            f"the column {name!r} holds {column.type}, expected one text or number a row"
+        ) from None
     if encoded.num_chunks == 0:
         return _Values(np.empty(0, np.int64), [])
     numbers = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks]).astype(np.int64)
