@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ from accelerate import PartialState
 from numpy.typing import NDArray
 from sentence_transformers.base.sampler import DefaultBatchSampler
 
-from ..errors import ConfigError, InfeasiblePlan
+from ..corpus.language_labels import one_language_twice
+from ..errors import ConfigError, InfeasiblePlan, InvalidArgument
 from ..pairs import PairIndex
 from ..sampler import HybridBatchSampler
+from ..sampler.checks import whole
 from .rows import LABELS, RowColumns, index_of_rows
 from .slices import RankSlices
 
@@ -133,7 +137,10 @@ def batch_sampler_for(
         settings: further arguments of :class:`HybridBatchSampler`, except index, batch size and ranks.
 
     Raises:
-        TypeError: an index that is none, or a setting the sampler does not know.
+        TypeError: an index that is none, or a setting that the sampler does not know or that is of the
+            wrong kind.
+        InvalidArgument: a setting outside its range. What only the data can tell (a language without a
+            weight, too few rows) is told when the trainer gives its data set.
     """
     if index is not None and not isinstance(index, PairIndex):
         raise TypeError(f"index is {type(index).__name__}, expected a PairIndex, or columns by name")
@@ -142,6 +149,7 @@ def batch_sampler_for(
         raise TypeError(
             f"batch_sampler_for takes no {unknown[0]!r}; its settings are {', '.join(sorted(known))}"
         )
+    _check(settings, None if index is None else index.languages)
     columns = RowColumns(
         query=query,
         passage=passage,
@@ -150,6 +158,31 @@ def batch_sampler_for(
         group=group,
     )
     return BatchSamplerFor(index, columns, split_batches, settings)
+
+
+def _check(settings: Mapping[str, Any], languages: Sequence[str] | None) -> None:
+    """Refuse settings that are wrong whatever the data: they must serve a few rows of nothing."""
+    settings = dict(settings)
+    weights = settings.get("language_weights")
+    if (
+        languages is None
+        and isinstance(weights, Mapping | Sequence | np.ndarray)
+        and not isinstance(weights, str)
+    ):
+        languages = [str(name) for name in (weights if isinstance(weights, Mapping) else range(len(weights)))]
+        if same := one_language_twice(languages):
+            raise InvalidArgument(
+                f"language_weights: {same[1]!r} is another code of {same[0]!r}; give each language once"
+            )
+    names = tuple(languages or ("0", "1"))
+    # Its length is checked apart: an epoch of that many batches is not for so few rows.
+    if (batches := settings.pop("batches_per_epoch", None)) is not None:
+        whole("batches_per_epoch", batches, 1, 2**62)
+    cells = np.arange(2 * len(names))
+    with warnings.catch_warnings(), contextlib.suppress(InfeasiblePlan):
+        warnings.simplefilter("ignore", UserWarning)
+        index = PairIndex.from_columns(cells // len(names), cells % len(names), cells, cells, languages=names)
+        HybridBatchSampler(index, 1, **settings)
 
 
 def _pair_ids(dataset: Any) -> NDArray[np.int64]:
