@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -93,8 +94,7 @@ def data_sets(draw):
 def test_no_text_meets_itself_in_a_batch(rows, size, mono_ratio, unit, cross):
     try:
         batches = batches_of(shown(rows), size, mono_ratio=mono_ratio, unit=unit, cross=cross)
-    except InfeasiblePlan as error:
-        assert "\n" not in str(error)
+    except InfeasiblePlan:
         return
     assert batches
     assert all(len(batch) == size for batch in batches)
@@ -115,7 +115,7 @@ def test_what_no_duplicates_keeps_apart_is_kept_apart(rows, size):
     )
     query, passage = index.identities(pairs)
     indptr, ids = index.texts(pairs)
-    lists = [set(ids[a:b].tolist()) for a, b in zip(indptr, indptr[1:], strict=False)]
+    lists = [set(ids[a:b].tolist()) for a, b in itertools.pairwise(indptr)]
     plain = [{str(value) for value in dataset[number].values()} for number in range(len(rows))]
     assert rule.dataset is dataset
     for one in range(len(rows)):

@@ -115,6 +115,8 @@ class PairIndex:
     def from_corpus(cls, corpus: Corpus, identities: str | Sequence[str] | Identities = "given") -> PairIndex:
         """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``.
 
+        A question that is a passage of another group, in any language, is kept apart from it as well.
+
         Args:
             corpus: what is drawn from.
             identities: what the guard keeps apart: ``given`` (as the corpus has them), ``text``,
@@ -122,6 +124,7 @@ class PairIndex:
                 :func:`hybrid_fast.corpus.corpus_identities` returned.
         """
         from .corpus import corpus_identities
+        from .corpus.texts_in_both_roles import texts_in_both_roles
 
         cells = corpus.cells
         same = corpus_identities(corpus, identities)
@@ -133,6 +136,7 @@ class PairIndex:
             languages=corpus.languages,
             passage_identity=same.passage,
             query_identity=same.query,
+            texts=texts_in_both_roles(corpus, same),
         )
 
     def save(self, path: str | Path) -> None:

@@ -91,9 +91,10 @@ def index_of_rows(dataset: Any, columns: RowColumns, labels: Sequence[str] = LAB
                 "name its columns in batch_sampler_for"
             )
     if exposed := [name for name in given if name in seen]:
+        rest = [name for name in seen if name not in given]
         raise ConfigError(
             f"the trainer would embed the column {exposed[0]!r} as a text; give it the data set "
-            f"dataset.with_format(columns={[name for name in seen if name not in given]!r}), which hides the rest"
+            f"dataset.with_format(columns={rest!r}), which hides the rest"
         )
     asked = _languages(dataset, columns.query_language)
     answered = asked if columns.passage_language is None else _languages(dataset, columns.passage_language)
