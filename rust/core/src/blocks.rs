@@ -1,10 +1,12 @@
 //! Blocks: consecutive batches whose rows are drawn and guarded together.
 
+use std::collections::HashMap;
+
 use crate::colouring::coloured;
 use crate::hash::{key, mix};
 use crate::layout::{Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
-use crate::pairs::{Key, Pair, PairTexts, meet};
+use crate::pairs::{Key, Pair, PairTexts, each_text, meet};
 use crate::permutation::Permutation;
 use crate::screening::Board;
 use crate::streams::{Stream, Streams};
@@ -216,6 +218,7 @@ impl Layout {
         // In the order of the slots they were drawn for, and then those drawn for none.
         let mut order = at.to_vec();
         order.extend(at.len() as u32..drawn.pairs.len() as u32);
+        self.leave_surplus(drawn, &mut order, slots.len() / size);
         let candidates: Vec<Candidate<'_>> = order
             .iter()
             .map(|&one| Candidate {
@@ -247,6 +250,24 @@ impl Layout {
             pairs: rows.into_iter().flatten().collect(),
             substituted,
         })
+    }
+
+    /// Leaves out rows, the last of the order, that bring a text which as many others bring as there are
+    /// batches.
+    fn leave_surplus(&self, drawn: &Candidates, order: &mut Vec<u32>, batches: usize) {
+        if !self.guards_texts() {
+            return;
+        }
+        let mut counts: HashMap<u32, usize> = HashMap::new();
+        order.retain(|&one| {
+            let texts = self.index.texts(drawn.pairs[one as usize]);
+            let full = |text| counts.get(&text).is_some_and(|&count| count == batches);
+            let fits = !each_text(texts).any(full);
+            if fits {
+                each_text(texts).for_each(|text| *counts.entry(text).or_default() += 1);
+            }
+            fits
+        });
     }
 
     /// Fills one place of a batch with any row of its stratum that clashes with no other; if

@@ -42,6 +42,12 @@ const MOVES: usize = 300;
 /// Partners tried in one move.
 const PARTNERS: usize = 512;
 
+/// Waiting rows looked at for one slot where texts bind: they can meet so often that most rows wait.
+const LOOKS: usize = 2048;
+
+/// Looks into a batch, a slot, that repairing may take where texts bind.
+const REPAIRS: usize = 256;
+
 /// Assigns candidates to slots: `slots[s]` is the class wanted at slot s, `size` slots make a
 /// batch. Returns the candidate at each slot, or `None` where no arrangement was found.
 ///
@@ -175,6 +181,10 @@ struct Packer<'a> {
     /// Slot of each candidate.
     slot_of: Vec<u32>,
     state: u64,
+    /// Waiting rows looked at for one slot.
+    looks: usize,
+    /// Looks into a batch that repairing may still take.
+    repairs: usize,
 }
 
 impl<'a> Packer<'a> {
@@ -192,7 +202,8 @@ impl<'a> Packer<'a> {
             .map(|kind| Repeats::of_kind(candidates, kind, batches))
             .collect();
         let texts = |one: &Candidate<'_>| one.texts.iter().any(|list| !list.is_empty());
-        if candidates.iter().any(texts) {
+        let binds = candidates.iter().any(texts);
+        if binds {
             repeats.push(Repeats::of_texts(candidates, batches));
         }
         Self {
@@ -204,6 +215,12 @@ impl<'a> Packer<'a> {
             at: vec![NONE; slots.len()],
             slot_of: vec![NONE; candidates.len()],
             state: seed,
+            looks: if binds { LOOKS } else { usize::MAX },
+            repairs: if binds {
+                REPAIRS * slots.len()
+            } else {
+                usize::MAX
+            },
         }
     }
 
@@ -239,7 +256,9 @@ impl<'a> Packer<'a> {
                 let class = self.slots[slot] as usize;
                 let mut previous = NONE;
                 let mut one = head[class];
-                while one != NONE {
+                let mut looks = self.looks;
+                while one != NONE && looks > 0 {
+                    looks -= 1;
                     let after = next[one as usize];
                     let waits = self.slot_of[one as usize] == NONE;
                     let fits = waits && !self.taken(one, batch);
@@ -337,6 +356,9 @@ impl<'a> Packer<'a> {
         for hole in holes {
             let mut hole = hole;
             for _ in 0..MOVES {
+                if self.repairs == 0 {
+                    return;
+                }
                 match self.fill(hole, &of_class, &mut waiting) {
                     Some(moved) if moved == hole => break,
                     Some(moved) => hole = moved,
@@ -420,7 +442,8 @@ impl<'a> Packer<'a> {
 
     /// How many rows of the batch of `slot`, `except` left out, share an identity with `one`;
     /// and the slot of the last of them.
-    fn clashes(&self, one: u32, slot: usize, except: usize) -> (usize, usize) {
+    fn clashes(&mut self, one: u32, slot: usize, except: usize) -> (usize, usize) {
+        self.repairs = self.repairs.saturating_sub(1);
         let Candidate { keys, texts, .. } = self.candidates[one as usize];
         let start = slot / self.size * self.size;
         let mut found = (0, slot);
