@@ -327,3 +327,59 @@ def test_weights_by_any_code_of_a_language():
     assert {row % 2 for batch in drawn for row in batch} == {1}
     with pytest.raises(InvalidArgument, match="'swa' is another code of 'sw'"):
         batches_of(shown(rows), 4, mono_ratio=1.0, language_weights={"sw": 1, "swa": 1, "en": 1})
+
+
+@QUICK
+@given(
+    rows=data_sets(),
+    size=st.integers(1, 6),
+    mono_ratio=st.sampled_from([0.0, 0.5, 1.0]),
+    cross=st.sampled_from(["mixed", "homogeneous"]),
+)
+def test_the_last_batches_of_an_epoch(rows, size, mono_ratio, cross):
+    dataset = shown(rows)
+    made = batch_sampler_for(
+        query_language="asked", passage_language="told", mono_ratio=mono_ratio, cross=cross
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            full, all_of_it = made(dataset, size), made(dataset, size, drop_last=False)
+        except InfeasiblePlan:
+            return
+    for epoch in (0, 3):
+        full.set_epoch(epoch)
+        all_of_it.set_epoch(epoch)
+        found = list(all_of_it)
+        assert found[: len(full)] == list(full)
+        assert len(found) == len(all_of_it)
+        assert all(0 < len(batch) < size for batch in found[len(full) :])
+        check_apart(rows, found)
+        for batch in found[len(full) :]:
+            kinds = {
+                rows[row]["asked"] == {"swa": "sw", "eng": "en"}.get(told := rows[row]["told"], told)
+                for row in batch
+            }
+            assert len(kinds) == 1
+            assert mono_ratio == 0.5 or kinds == {mono_ratio == 1.0}
+
+
+@pytest.mark.parametrize("count", [10, 11, 12, 13])
+def test_without_dropping_every_row_comes_once(count):
+    rows = [
+        {"query": f"q{language}{n}", "positive": f"p{language}{n}", "asked": language, "told": language}
+        for language in ("en", "sw", "de")
+        for n in range(count)
+    ]
+    sampler = batch_sampler_for(query_language="asked", passage_language="told", mono_ratio=1.0)(
+        shown(rows), 4, drop_last=False
+    )
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        drawn = [row for batch in sampler for row in batch]
+        assert sorted(drawn) == list(range(len(rows)))
+    assert sampler.drop_last is False
+    given = batch_sampler_for(
+        query_language="asked", passage_language="told", mono_ratio=1.0, batches_per_epoch=5
+    )(shown(rows), 4, drop_last=False)
+    assert len(list(given)) == len(given) == 5

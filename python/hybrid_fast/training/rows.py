@@ -45,9 +45,10 @@ class RowColumns:
 
 @dataclass(frozen=True)
 class RowIndex:
-    """The rows of a data set as an index, and the texts that it numbers."""
+    """The rows of a data set as an index, the pair id of each row, and the texts that are numbered."""
 
     index: PairIndex
+    pair_ids: Int64s
     texts: RowTexts
 
     def worded(self, message: str) -> str:
@@ -119,7 +120,7 @@ def index_of_rows(dataset: Any, columns: RowColumns, labels: Sequence[str] = LAB
         # A pair always brings the list of its query's cell, which is that of its row.
         texts=(np.concatenate([own.indptr, np.full(len(apart), len(own.ids))]), own.ids),
     )
-    return RowIndex(index, own)
+    return RowIndex(index, rows * len(languages) + answers, own)
 
 
 @dataclass(frozen=True)
