@@ -167,11 +167,17 @@ def test_several_data_sets_have_batches_of_their_own(bert, tmp_path):
             "odd": rows.filter(lambda row: int(row["group"].split()[1]) % 2 == 1).with_format(columns=SHOWN),
         }
     )
-    found, _ = train(bert, tmp_path, parts, num_train_epochs=1)
+    found, _ = train(bert, tmp_path, parts, num_train_epochs=1, dataloader_drop_last=True)
     assert len(found) == 2 * (4 + 4 + 3)  # each has 36, 36 and 24 queries in a language
     for step in found:
         assert len({int(text.split()[3]) % 2 for text in step}) == 1
         assert len({text.split()[3] for text in step}) == 8
+
+
+def test_the_trainer_gets_the_short_batches_that_it_does_not_drop(bert, tmp_path):
+    shown = own_rows().filter(lambda row: int(row["group"].split()[1]) % 2 == 0).with_format(columns=SHOWN)
+    found, _ = train(bert, tmp_path, shown, num_train_epochs=1)
+    assert [len(step) for step in found] == [8] * 11 + [4, 4]
 
 
 def test_two_processes_train_on_slices_of_each_global_batch(bert, tmp_path):

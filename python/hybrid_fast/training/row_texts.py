@@ -58,17 +58,17 @@ def row_texts(dataset: Any, query: str, passage: str, others: list[str]) -> RowT
         ConfigError: a missing value, naming column and row.
     """
     rows, values, roles = [], [], []
-    for name, role in ((query, _QUERY), (passage, _PASSAGE), *((name, _OTHER) for name in others)):
+    for name, own in ((query, _QUERY), (passage, _PASSAGE), *((name, _OTHER) for name in others)):
         column = dataset.with_format("arrow", columns=[name])[:].column(name)
         whole, row, text = _of_column(name, column)
         rows.append(row)
         values.append(text)
         # A list is one value for the identity, and its elements are texts in a role of their own.
-        roles.append(np.full(len(row), _OTHER if whole is not None else role, np.int8))
-        if whole is not None and role != _OTHER:
+        roles.append(np.full(len(row), _OTHER if whole is not None else own, np.int8))
+        if whole is not None and own != _OTHER:
             rows.append(np.arange(len(column), dtype=np.int64))
             values.append(whole)
-            roles.append(np.full(len(column), role, np.int8))
+            roles.append(np.full(len(column), own, np.int8))
     number, texts = _numbered(values)
     row, role = np.concatenate(rows), np.concatenate(roles)
     shared = _shared(row, number, role, len(texts))[number]
