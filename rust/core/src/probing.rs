@@ -8,14 +8,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::Result;
 use crate::configuration::Unit;
 use crate::epoch::Epoch;
 use crate::hash::key;
-use crate::layout::{Lane, Layout};
+use crate::layout::{KINDS, Lane, Layout};
 use crate::mixture::Mixing;
-use crate::pairs::Key;
+use crate::pairs::{Key, Pair, each_text};
 use crate::pulse::Pulse;
-use crate::{Error, Result};
 
 /// Epochs whose batches must all be filled as they are.
 const STRICT_EPOCHS: u64 = 8;
@@ -98,7 +98,7 @@ impl Looked<'_> {
             return Ok(());
         }
         let strata: Vec<usize> = composition.iter().map(|&one| one as usize).collect();
-        if self.layout.is_filled_by_chance(&strata) {
+        if self.layout.found_by_chance(&strata).is_some() {
             self.compositions.insert(composition);
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Looked<'_> {
                 found = layout.eased(&given, &empty, place, 0, pulse)?;
             }
             if found.is_none() {
-                return Err(Error::InfeasiblePlan(layout.cannot_fill(scarcest)));
+                return Err(layout.cannot_fill(scarcest, pulse));
             }
         }
         self.compositions.insert(composition);
@@ -164,25 +164,28 @@ fn seldom(units: u64, mono: u64, (least, most): (f64, f64)) -> bool {
 }
 
 impl Layout {
-    /// Whether some rows of the strata of a batch, taken one after the other, share no identity.
-    fn is_filled_by_chance(&self, strata: &[usize]) -> bool {
+    /// Rows of the strata of a batch that share no identity, if some taken one after the other do not.
+    pub(crate) fn found_by_chance(&self, strata: &[usize]) -> Option<Vec<Pair>> {
         let switches = self.config.guard.switches();
         let mut seen = HashSet::new();
-        (0u64..).zip(strata).all(|(slot, &one)| {
+        let slots = (0u64..).zip(strata).map(|(slot, &one)| {
             let stratum = &self.strata[one];
-            (0..TRIES).any(|number| {
+            (0..TRIES).find_map(|number| {
                 let row = key(&[slot, number]) % stratum.rows;
-                let keys = self.keys(self.pair(stratum, row));
+                let pair = self.pair(stratum, row);
+                let keys = self.keys(pair);
                 let own = (0..3)
                     .filter(|&kind| switches[kind])
-                    .map(|kind| (kind, keys[kind]));
+                    .map(|kind| (kind, keys[kind]))
+                    .chain(each_text(self.guarded_texts(pair)).map(|text| (KINDS.len(), text)));
                 let fits = own.clone().all(|identity| !seen.contains(&identity));
                 if fits {
                     seen.extend(own);
                 }
-                fits
+                fits.then_some(pair)
             })
-        })
+        });
+        slots.collect()
     }
 
     /// Whether a stratum has a row for a slot of a batch whatever stands at the others.
@@ -201,6 +204,12 @@ impl Layout {
         } else {
             blocked
         };
+        let texts = if self.guards_texts() {
+            self.index.longest_texts() * self.index.most_texts(stratum.query, stratum.passage)
+        } else {
+            0
+        };
+        let blocked = blocked.saturating_add(texts);
         stratum.rows > (self.guarded_rows() as u64 - 1).saturating_mul(blocked)
     }
 }
