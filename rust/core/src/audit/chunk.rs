@@ -1,5 +1,6 @@
 //! The counts of a run of batches.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ pub(super) struct Counted {
     pub(super) monolingual: Run,
     pub(super) cross: Run,
     pub(super) repeated: [u64; 3],
+    pub(super) repeated_texts: u64,
     pub(super) substitutes: u64,
     /// XXH3-128 of each batch, least byte first.
     pub(super) hashes: Vec<u8>,
@@ -141,6 +143,7 @@ fn count(counting: &Counting<'_>, batches: Batches) -> Result<Counted> {
         monolingual: monolingual.finish(),
         cross: cross.finish(),
         repeated: repeated(counting, &batches),
+        repeated_texts: repeated_texts(counting, &batches),
         hashes: hashes(&batches, size),
         places: places(counting, &batches.pair),
         substitutes: batches.substitutes,
@@ -208,6 +211,25 @@ fn repeated(counting: &Counting<'_>, batches: &Batches) -> [u64; 3] {
         all(&identities)
     };
     [groups, of(Key::Query, look[0]), of(Key::Passage, look[1])]
+}
+
+/// Rows that bring a text of an earlier row within the batches that are guarded together.
+fn repeated_texts(counting: &Counting<'_>, batches: &Batches) -> u64 {
+    let index = counting.index;
+    if !index.has_texts() {
+        return 0;
+    }
+    let mut repeated = 0;
+    let mut came = HashSet::new();
+    for rows in pairs(index, batches).chunks(counting.size * counting.window) {
+        came.clear();
+        for &row in rows {
+            let mut own = index.texts(row).into_iter().flatten();
+            repeated += u64::from(own.any(|text| came.contains(text)));
+            came.extend(index.texts(row).into_iter().flatten().copied());
+        }
+    }
+    repeated
 }
 
 /// The cells of every row. Where cells are in order of groups and languages, the passage's cell is
