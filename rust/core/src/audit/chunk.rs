@@ -122,16 +122,9 @@ impl Chunk {
 
 fn count(counting: &Counting<'_>, batches: Batches) -> Result<Counted> {
     let size = counting.size;
-    let languages = batches.query_language.iter().zip(&batches.passage_language);
-    let strata = languages.map(|(&query, &passage)| {
-        let number = counting.strata.number(query as usize, passage as usize);
-        number.ok_or_else(|| {
-            Error::OutOfRange(format!(
-                "a row of language {query} → language {passage} was drawn, of which the index has none"
-            ))
-        })
-    });
-    let strata: Vec<u32> = strata.collect::<Result<_>>()?;
+    let strata = counting
+        .strata
+        .numbers(&batches.query_language, &batches.passage_language)?;
     let mut counts = vec![0u64; counting.strata.len()];
     for &stratum in &strata {
         counts[stratum as usize] += 1;
@@ -272,7 +265,9 @@ fn hashes(batches: &Batches, size: usize) -> Vec<u8> {
         .zip(batches.is_mono.chunks(kinds.max(1)))
     {
         bytes.clear();
-        bytes.extend(pairs.iter().flat_map(|pair| pair.to_le_bytes()));
+        for pair in pairs {
+            bytes.extend_from_slice(&pair.to_le_bytes());
+        }
         bytes.extend(kinds.iter().map(|&kind| u8::from(kind)));
         hashes.extend_from_slice(&xxh3_128(&bytes).to_le_bytes());
     }
