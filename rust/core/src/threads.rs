@@ -187,7 +187,7 @@ mod tests {
                     resume_unwind(Box::new("why"));
                 }
             };
-            let all = || threads.each(&mut vec![(); 1000], work);
+            let all = || threads.each(&mut [(); 1000], work);
             let said = catch_unwind(AssertUnwindSafe(all)).expect_err("it panics");
             assert_eq!(said.downcast_ref::<&str>(), Some(&"why"));
         }

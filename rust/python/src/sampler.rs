@@ -17,6 +17,9 @@ use crate::door::{enter, pass};
 use crate::error::to_py;
 use crate::pairs::PairIndex;
 
+/// Query language, passage language, rows, share and batches.
+type Share = (usize, usize, u64, f64, u64);
+
 /// Kind of identity, its value, stratum (query and passage language), rows, rows a pass can place.
 type Frequent = (&'static str, u32, Option<(usize, usize)>, u64, u64);
 
@@ -203,7 +206,7 @@ impl Plan {
 
     /// Query language, passage language, rows, share of its kind and batches of a homogeneous
     /// pass (0 where rows of several strata mix) of every stratum drawn.
-    fn shares(&self) -> PyResult<Vec<(usize, usize, u64, f64, u64)>> {
+    fn shares(&self) -> PyResult<Vec<Share>> {
         let plain = |one: plan::Share| (one.query, one.passage, one.rows, one.share, one.batches);
         pass(|| Ok(self.inner.shares().into_iter().map(plain).collect()))
     }

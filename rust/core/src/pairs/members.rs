@@ -171,7 +171,7 @@ mod tests {
         #[test]
         fn a_set_holds_what_was_added(groups in 1usize..3000, one_in in 1u32..200, seed: u64) {
             let chosen: Vec<u32> = (0..groups as u32)
-                .filter(|&group| crate::hash::key(&[seed, u64::from(group)]) % u64::from(one_in) == 0)
+                .filter(|&group| crate::hash::key(&[seed, u64::from(group)]).is_multiple_of(u64::from(one_in)))
                 .collect();
             let mut set = Growing::default();
             chosen.iter().for_each(|&group| set.add(group));

@@ -187,7 +187,7 @@ impl PairIndex {
             longest: longest as u32,
         };
         texts.most = self.most_listed(&texts);
-        let mut hashes = vec![self.fingerprint, xxh3_64(bytes_of(&*texts.ids))];
+        let mut hashes = vec![self.fingerprint, xxh3_64(bytes_of(&texts.ids))];
         for start in (0..=self.cells).step_by(PIECE) {
             let count = PIECE.min(self.cells + 1 - start);
             texts.bounds.read(start as u32, &mut narrow, count);
