@@ -102,6 +102,10 @@ def test_values_of_every_query(files, capsys, name, delimiter):
         ),
         (("run.trec", "qrels.trec", "--per-query", "folder.csv"), "which is a folder; give a file"),
         (("run.trec", "qrels.trec", "--json", "folder.csv"), "which is a folder; give a file"),
+        (("run.trec", "qrels.trec", "--json=run.trec"), "--json is run.trec, which the command reads"),
+        (("run.trec", "judged.tsv", "--per-query", "./judged.tsv"), "--per-query is judged.tsv, which the"),
+        (("run.trec", "wide"), "wide holds zero bytes, as UTF-16 text and binary files do"),
+        (("run.trec", "wide.json"), "wide.json is UTF-16 text"),
         (
             ("run.trec", "qrels.trec", "--measures", "Max@R", "--json", "o"),
             "needs the rank of every relevant document",
@@ -112,6 +116,9 @@ def test_bad_input_is_one_sentence_and_writes_nothing(files, capsys, arguments, 
     (files / "empty").write_text("")
     (files / "other").write_text("x 0 d1 1\n")
     (files / "folder.csv").mkdir()
+    (files / "judged.tsv").write_text("1 0 d1 1\n")
+    (files / "wide").write_text("1 0 d1 1\n", encoding="utf-16-le")
+    (files / "wide.json").write_text('{"1": {"d1": 1}}', encoding="utf-16")
     before = sorted(files.iterdir())
     assert run(*arguments) == 2
     out, err = capsys.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_several_files_are_the_shards_of_one_corpus(files, capsys):
         (("--device", "cuda:99"), "device='cuda:99'"),
         (("--precision", "int8"), "precision is 'int8', expected one of auto, f32"),
         (("--passages", "p.npy", "gone.npy"), "No such file or directory: gone.npy"),
-        (("--passages", "p.npy", "q.txt"), "q.txt is not a whole NumPy file"),
+        (("--passages", "p.npy", "q.txt"), "q.txt is no NumPy file"),
         (("--passages", "p.npy", "wide.npy"), "queries have 12 dimensions, passages of shard 1 have 13"),
         (("--passages",), "passages is empty, expected a matrix or the matrices of a corpus's shards"),
     ],
@@ -108,15 +109,18 @@ def test_ctrl_c_writes_nothing(files, monkeypatch):
     ("spoil", "message"),
     [
         (lambda folder: (folder / "q.npy").unlink(), "q.npy"),
-        (lambda folder: (folder / "q.npy").write_text("no array"), "is not a whole NumPy file"),
+        (lambda folder: (folder / "q.npy").write_text("no array"), "is no NumPy file (.npy); write it"),
         (
             lambda folder: (folder / "p.npy").write_bytes((folder / "p.npy").read_bytes()[:-9]),
             "whole NumPy file",
         ),
-        (lambda folder: np.save(folder / "q.npy", np.ones((2, 12))), "queries is float64"),
+        (lambda folder: np.save(folder / "q.npy", np.ones((6, 12))), "queries is float64"),
         (lambda folder: np.save(folder / "q.npy", np.ones((6, 5), dtype="f4")), "queries have 5 dimensions"),
         (lambda folder: (folder / "golds.txt").write_text("1\n2 x\n"), "line 2"),
-        (lambda folder: (folder / "golds.txt").write_text("1\n"), "positives describe 1 queries"),
+        (
+            lambda folder: (folder / "golds.txt").write_text("1\n"),
+            "golds.txt has 1 lines, and there are 6",
+        ),
         (lambda folder: np.save(folder / "q.npy", np.full((6, 12), np.nan, dtype="f4")), "NaN"),
     ],
 )
@@ -242,7 +246,7 @@ def test_a_trec_run_is_one_that_measure_reads(judged, capsys, monkeypatch, endin
         ("5 0 30 0.5\n", "line 1: '0.5' is not a whole number"),
         ("5 0 30 9223372036854775808\n", "beyond int64"),
         ("# only a comment\n", "hold no documents"),
-        ("", "positives describe 0 queries, there are 6"),
+        ("", "golds.txt has 0 lines, and there are 6 queries"),
     ],
 )
 def test_qrels_that_name_no_rows_are_refused(files, capsys, monkeypatch, content, message):
@@ -276,6 +280,20 @@ def test_the_format_may_be_said(files, capsys, monkeypatch):
             "--out is r.parquet, expected a name that ends in .npz .*, or in .trec, .run or .txt",
         ),
         (("--out", "run"), "--out is run, expected a name that ends in .npz"),
+        (("--out", "q.npy/r.npz"), "--out lies below .*q.npy, which is a file; choose another place"),
+        (("--out", "folder.npz"), "--out is folder.npz, which is a folder; give a file"),
+        (("--out", "golds.txt", "--positives", "golds.txt"), "--out is golds.txt, which the command reads"),
+        (("--out", "./ids.txt", "--query-ids", "ids.txt"), "--out is ids.txt, which the command reads"),
+        (("--out", "r.npz", "--positives", "far.txt"), "far.txt, line 2: there is no row 50 in 50 passages"),
+        (("--out", "r.npz", "--positives", "double.txt"), "double.txt, line 3: a row stands there twice"),
+        (("--out", "r.npz", "--positives", "minus.txt"), "minus.txt, line 2: '-1' is not a list of row num"),
+        (
+            ("--out", "r.npz", "--positives", "long.txt"),
+            "long.txt, line 1: '9+'… .* is not a list of",
+        ),
+        (("--out", "r.npz", "--query-ids", "wide.ids"), "wide.ids is UTF-16 text"),
+        (("--out", "r.npz", "--query-ids", "bare.ids"), "bare.ids holds zero bytes, as UTF-16 text"),
+        (("--out", "r.npz", "--query-ids", "cut.ids.gz"), "cut.ids.gz is truncated: its gzip data ends"),
         (("--out", "r.trec", "--k", 0), "--k is 0, and a run needs 1 passage or more"),
         (("--out", "r.npz", "--measures", "nDGC@10"), "unknown measure 'nDGC@10'; did you mean 'nDCG@10'"),
         (("--out", "r.npz", "--measures", "SetP"), "SetP needs the length of each ranked list"),
@@ -299,6 +317,15 @@ def test_what_cannot_be_is_refused_before_the_search(files, capsys, monkeypatch,
     (folder / "short.ids").write_text("a\nb\n")
     (folder / "twice.ids").write_text("a\nb\na\n")
     (folder / "blank.ids").write_text("a\n\nb\n")
+    (folder / "folder.npz").mkdir()
+    (folder / "ids.txt").write_text("a\nb\nc\nd\ne\nf\n")
+    (folder / "wide.ids").write_text("a\nb\nc\nd\ne\nf\n", encoding="utf-16")
+    (folder / "bare.ids").write_text("a\nb\nc\nd\ne\nf", encoding="utf-16-le")
+    (folder / "cut.ids.gz").write_bytes(gzip.compress(b"a\nb\nc\nd\ne\nf\n")[:-9])
+    (folder / "far.txt").write_text("1\n3 50\n\n\n\n\n")
+    (folder / "double.txt").write_text("1\n3\n7 8 7\n\n\n\n")
+    (folder / "minus.txt").write_text("1\n-1\n\n\n\n\n")
+    (folder / "long.txt").write_text("9" * 5000 + "\n")
     before = sorted(folder.iterdir())
 
     def searched(*_: object, **__: object) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -267,3 +268,31 @@ def test_real_encoder_gets_the_prompts_of_e5():
     np.testing.assert_allclose(queries, expected, atol=2e-6)
     expected = by_hand(folder, ["Bananen wachsen in warmen Ländern."], "passage: ", 512, "mean", True)
     np.testing.assert_allclose(passages[1:2], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["nobody/has-this", "nobody-has-this"])
+def test_a_model_that_nobody_has_is_refused_at_once_without_network(monkeypatch, name):
+    # No hub listens there.
+    monkeypatch.setattr(
+        "hybrid_fast.encoder.reachable.hf_hub_url", lambda *given: "http://127.0.0.1:9/config.json"
+    )
+    start = time.monotonic()
+    with pytest.raises(ModelError, match=f"no model folder {name}, .* cannot be reached; check the name"):
+        load_encoder(EncoderConfig(model=name))
+    assert time.monotonic() - start < 8
+
+
+@pytest.mark.parametrize("kind", ["bert", "saved"])
+def test_a_byte_order_mark_in_any_json_file_of_a_model_is_refused_with_its_name(folders, tmp_path, kind):
+    source = folders["bert"]
+    if kind == "saved":
+        source = tmp_path / "saved"
+        load_encoder(settings(folders["bert"])).save(str(source))
+    for path in source.rglob("*.json"):
+        marked = tmp_path / "marked"
+        shutil.copytree(source, marked)
+        damaged = marked / path.relative_to(source)
+        damaged.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        with pytest.raises(ModelError, match=f"{damaged.name} begins with a byte order mark"):
+            load_encoder(settings(marked))
+        shutil.rmtree(marked)

@@ -159,11 +159,14 @@ def test_a_wrong_configuration_file_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_long_values_of_a_configuration_are_shown_in_part(tmp_path: Path) -> None:
+def test_long_values_of_a_configuration_are_shown_in_part(tmp_path: Path, capsys: Any) -> None:
     for text in (f"steps = '{'x' * 10**6}'\n{CONFIG[10:]}", f"{'y' * 10**6} = 1\n{CONFIG}"):
         with pytest.raises(ConfigError) as error:
             load(TrainConfig, write(tmp_path / "t.toml", text))
         assert len(str(error.value)) < 1000
+        with pytest.raises(SystemExit):
+            main(["train", "--config", str(tmp_path / "t.toml"), "--out", str(tmp_path / "out")])
+        assert len(capsys.readouterr().err) < 1000
     with pytest.raises(ConfigError) as error:
         SamplerConfig(batch_size=-(10**3000))
     assert len(str(error.value)) < 300

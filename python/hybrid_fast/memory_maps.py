@@ -123,6 +123,8 @@ def mapped_matrix(path: str | Path) -> NDArray[Any]:
                 f"{path} is not a whole NumPy file (.npy): it has {size} bytes, fewer than its header says; "
                 "it was cut off, write it again"
             ) from None
+        if "pickled" in str(error):  # NumPy's guess at what is no array
+            raise InvalidArgument(f"{path} is no NumPy file (.npy); write it with numpy.save") from None
         raise InvalidArgument(f"{path} is not a whole NumPy file of numbers (.npy): {error}") from None
     except EOFError:
         raise InvalidArgument(f"{path} is not a whole NumPy file (.npy): it is empty") from None

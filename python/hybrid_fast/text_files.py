@@ -55,7 +55,7 @@ def read_lines(path: Path, error: type[HybridFastError]) -> Iterator[tuple[int, 
                         "longest that is read; is it a text file with one record a line?"
                     )
                 if number == 1:
-                    _refuse_other_encoding(path, line[:START], error)
+                    refuse_other_encoding(path, line[:START], error)
                     yield 1, line.decode().lstrip("\ufeff").removesuffix("\n").removesuffix("\r")
                 else:
                     yield number, line.decode().removesuffix("\n").removesuffix("\r")
@@ -80,7 +80,7 @@ def read_text(path: Path, error: type[HybridFastError]) -> str:
             f"{path} holds more than {LARGEST_FILE // 2**20} MiB, the most that is read at once; "
             "split it, or write it with one record a line"
         )
-    _refuse_other_encoding(path, data[:START], error)
+    refuse_other_encoding(path, data[:START], error)
     try:
         return data.decode().lstrip("\ufeff")
     except UnicodeDecodeError as damage:
@@ -115,7 +115,12 @@ def _open(path: Path) -> io.BufferedReader | gzip.GzipFile:
     return path.open("rb")
 
 
-def _refuse_other_encoding(path: Path, start: bytes, error: type[HybridFastError]) -> None:
+def refuse_other_encoding(path: Path | str, start: bytes, error: type[HybridFastError]) -> None:
+    """Refuse text that is not UTF-8 by its first bytes.
+
+    Raises:
+        HybridFastError: of the type given: UTF-16, UTF-32, or zero bytes.
+    """
     name = next((name for mark, name in OTHER_ENCODINGS.items() if start.startswith(mark)), None)
     if name is not None:
         raise error(f"{path} is {name} text, as Windows programs write it; save it as UTF-8")

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from ..errors import ConfigError
 from ..fields import FieldError, UnknownFieldError, build, conform, field_hints, nearest
+from ..quoting import SHOWN, quoted
 from ..text_files import read_toml
 from .options import Given, Option, UsageError, shown_name
 
@@ -65,7 +66,8 @@ def arguments(
     for key, value in values.items():
         name = key.replace("-", "_")
         if name not in known:
-            shown = f"[[{key}]]" if _is_tables(value) else f"[{key}]"
+            written = key if len(key) <= SHOWN else quoted(key)
+            shown = f"[[{written}]]" if _is_tables(value) else f"[{written}]"
             raise ConfigError(f"{path}: no option {shown} of hybrid-fast {command}{nearest(name, known)}")
         from_file[name] = value
     merged = _over(given.values, from_file)

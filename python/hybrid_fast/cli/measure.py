@@ -49,11 +49,12 @@ def measure(
     from ..errors import InvalidArgument
     from ..measures import measure_run
     from .console import STANDARD_OUTPUT, write_json
+    from .means import show_means
     from .targets import check_file
 
     for option, path in (("--per-query", per_query), ("--json", json)):
         if path is not None:
-            check_file(path, option)
+            check_file(path, option, (run, qrels))
     if per_query is not None and per_query.suffix.lower() not in DELIMITERS:
         raise InvalidArgument(f"--per-query is {per_query}, expected a name that ends in .csv or .tsv")
     found = measure_run(
@@ -67,7 +68,7 @@ def measure(
         results = {"number_of_queries": len(found.query_ids or ()), "means": dict(found.mean)}
         write_json(json, {"run": str(run), "qrels": str(qrels), **options, **results})
     if json != STANDARD_OUTPUT:
-        _show(found)
+        show_means(found.mean, str(len(found.query_ids or ())))
 
 
 def _write_per_query(path: Path, found: Measures, delimiter: str) -> None:
@@ -79,19 +80,3 @@ def _write_per_query(path: Path, found: Measures, delimiter: str) -> None:
         lines.writerow(["query_id", *found.per_query])
         columns = [column.tolist() for column in found.per_query.values()]
         lines.writerows(zip(found.query_ids or (), *columns, strict=True))
-
-
-def _show(found: Measures) -> None:
-    """Print a line a measure, so that no terminal is too narrow."""
-    from ..measure_names import KINDS, measure_names
-    from .console import console
-
-    names = measure_names(list(found.mean))
-    width = max(len(name.text) for name in names)
-    lines = []
-    for name in names:
-        mean = found.mean[name.text]
-        digits = f"{mean:.0f} in all" if KINDS[name.kind].counts else f"{mean:.4f}"
-        lines.append(f"{name.text:<{width}}  {digits}")
-    lines.append(f"{'queries':<{width}}  {len(found.query_ids or ())}")
-    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)

@@ -10,8 +10,12 @@ from typing import Literal
 from ..errors import CorpusError, InvalidArgument
 from ..measures.streams import open_stream
 from ..quoting import quoted
+from ..text_files import read_lines
 
 Format = Literal["auto", "rows", "qrels"]
+
+MOST_DIGITS = 18
+"""Digits of the largest row number."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,13 @@ def read_ids(path: Path, rows: int, of: str) -> list[str]:
         CorpusError: an empty line, an id twice, or another number of lines than rows.
     """
     found: dict[str, int] = {}
-    with open_stream(path) as stream:
-        for number, line in stream.lines():
-            try:
-                name = line.decode().strip()
-            except UnicodeDecodeError as error:
-                raise CorpusError(f"{path}, line {number}: not UTF-8 text ({error.reason})") from None
-            if not name:
-                raise CorpusError(f"{path}, line {number}: empty, expected the id of a row")
-            if name in found:
-                raise CorpusError(f"{path}, line {number}: {quoted(name)} stands in line {found[name]}, too")
-            found[name] = number
+    for number, line in read_lines(path, CorpusError):
+        name = line.strip()
+        if not name:
+            raise CorpusError(f"{path}, line {number}: empty, expected the id of a row")
+        if name in found:
+            raise CorpusError(f"{path}, line {number}: {quoted(name)} stands in line {found[name]}, too")
+        found[name] = number
     if len(found) != rows:
         raise CorpusError(f"{path} has {len(found)} ids, and there are {rows} {of}")
     return list(found)
@@ -72,10 +72,10 @@ def read_relevant(
         InvalidArgument: both readings are possible.
     """
     if form == "rows":
-        return _read_rows(path)
+        return _read_rows(path, queries, passages)
     if form == "auto" and query_ids is None and passage_ids is None:
         if not _looks_like_qrels(path):
-            return _read_rows(path)
+            return _read_rows(path, queries, passages)
         # Never rows here, whatever the numbers: "5 0 305 1" is a judgement far more often.
         if _may_be_rows(path, queries, passages):
             raise InvalidArgument(
@@ -109,25 +109,32 @@ def _looks_like_qrels(path: Path) -> bool:
 def _may_be_rows(path: Path, queries: int, passages: int) -> bool:
     """Say whether every query has one line of different rows."""
     try:
-        found = _read_rows(path).rows
+        _read_rows(path, queries, passages)
     except CorpusError:
         return False
-    return len(found) == queries and all(
-        len(set(row)) == len(row) and all(0 <= passage < passages for passage in row) for row in found
-    )
+    return True
 
 
-def _read_rows(path: Path) -> Relevant:
+def _read_rows(path: Path, queries: int, passages: int) -> Relevant:
     """Read one line of passage rows per query."""
     rows = []
-    with open_stream(path) as stream:
-        for number, line in stream.lines():
-            try:
-                fields = [int(field) for field in line.split()]
-            except ValueError:
-                shown = quoted(line.decode(errors="replace").strip())
-                raise CorpusError(f"{path}, line {number}: {shown} is not a list of whole numbers") from None
-            rows.append(fields)
+    for number, line in read_lines(path, CorpusError):
+        fields = line.split()
+        wrong = next((field for field in fields if not (field.isascii() and field.isdigit())), None)
+        if wrong is not None or any(len(field) > MOST_DIGITS for field in fields):
+            shown = quoted(line.strip())
+            raise CorpusError(f"{path}, line {number}: {shown} is not a list of row numbers")
+        row = [int(field) for field in fields]
+        if max(row, default=0) >= passages:
+            raise CorpusError(f"{path}, line {number}: there is no row {max(row)} in {passages} passages")
+        if len(set(row)) < len(row):
+            raise CorpusError(f"{path}, line {number}: a row stands there twice")
+        rows.append(row)
+    if len(rows) != queries:
+        raise CorpusError(
+            f"{path} has {len(rows)} lines, and there are {queries} queries; write one line a query, empty "
+            "where there are no passages"
+        )
     return Relevant(rows, None, None)
 
 
@@ -173,7 +180,7 @@ def _row(name: str, rows: Mapping[str, int] | None, count: int, path: Path, of: 
     if rows is not None:
         return rows.get(name)
     # One way to write a row, so that "07" and "7" are not taken for the same.
-    is_number = name.isascii() and name.isdigit() and len(name) <= 18 and str(int(name)) == name
+    is_number = name.isascii() and name.isdigit() and len(name) <= MOST_DIGITS and str(int(name)) == name
     if not is_number or int(name) >= count:
         many = "queries" if of == "query" else "passages"
         raise CorpusError(

@@ -60,10 +60,13 @@ def search(
     from ..measure_names import check_measures
     from ..measures.trec_writing import write_ranked
     from ..searching import search as find
-    from .console import console, progress_bars
+    from .console import progress_bars, say
+    from .targets import check_file
 
     check_measures(measures)
     as_run = _is_run(out, k)
+    read = (queries, *passages, *passage_ids, *(one for one in (positives, query_ids) if one is not None))
+    check_file(out, "--out", read)
     q, parts = _open(queries), [_open(path) for path in passages]
     total = sum(map(len, parts))
     names = _ids_of_rows(query_ids, passage_ids, len(q), [len(part) for part in parts])
@@ -94,7 +97,7 @@ def search(
     if golds is not None:
         _show(found, golds, measures)
     shape = f"{found.ids.shape[0]} queries × {found.ids.shape[1]} passages"
-    console.print(f"{shape} written to {out}", soft_wrap=True, highlight=False, markup=False)
+    say(f"{shape} written to {out}")
 
 
 def _is_run(out: Path, k: int) -> bool:
@@ -181,7 +184,7 @@ def _show(found: SearchResult, golds: Relevant, names: tuple[str, ...]) -> None:
 
     from ..measures import measure
     from ..ranking import Ranks
-    from .console import console
+    from .means import show_means
 
     if found.ranks is None:
         return
@@ -191,8 +194,5 @@ def _show(found: SearchResult, golds: Relevant, names: tuple[str, ...]) -> None:
         counts = np.diff(ranks.indptr)[golds.judged]
         ranks = Ranks(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), ranks.values)
         note = f", {golds.left_out} more have no row" if golds.left_out else ""
-    means = measure(ranks, names, grades=golds.grades).mean
-    width = max(len(name) for name in (*means, "queries"))
-    lines = [f"{name:<{width}}  {mean:.4f}" for name, mean in means.items()]
-    lines.append(f"{'queries':<{width}}  {len(ranks)}{' judged' if golds.judged is not None else ''}{note}")
-    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+    judged = f"{len(ranks)}{' judged' if golds.judged is not None else ''}{note}"
+    show_means(measure(ranks, names, grades=golds.grades).mean, judged)

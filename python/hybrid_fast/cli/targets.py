@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from .console import STANDARD_OUTPUT
@@ -20,14 +21,17 @@ def check_folder(path: Path, option: str = "--out") -> None:
     _check_writable(path, option)
 
 
-def check_file(path: Path, option: str) -> None:
-    """Refuse a file that cannot be written; "-" is standard output.
+def check_file(path: Path, option: str, read: Sequence[Path] = ()) -> None:
+    """Refuse a file that cannot be written, or that the command reads; "-" is standard output.
 
     Raises:
-        UsageError: it is a folder, a file is in its way, or the rights are missing.
+        UsageError: it is a folder or one of the files to read, a file is in its way, or the rights are
+            missing.
     """
     if path == STANDARD_OUTPUT:
         return
+    if path.exists() and any(one.exists() and one.samefile(path) for one in read):
+        raise UsageError(f"{option} is {path}, which the command reads; choose another name")
     if path.is_dir():
         raise UsageError(f"{option} is {path}, which is a folder; give a file")
     _check_writable(path.parent, option)

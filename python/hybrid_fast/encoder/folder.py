@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..text_files import read_text
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -61,10 +63,10 @@ class ModelFiles:
         Raises:
             ModelError: a file that does not hold what it should.
         """
-        modules = _read(find, "modules.json", list)
+        modules = read_json(find, "modules.json", list)
         if modules is None:
             return cls(name, False, ("",), False, "SentenceTransformer")
-        settings = _read(find, "config_sentence_transformers.json", dict) or {}
+        settings = read_json(find, "config_sentence_transformers.json", dict) or {}
         transformers: list[str] = []
         try:
             for module in modules:
@@ -87,7 +89,7 @@ class ModelFiles:
 def _routed(find: Find, place: str) -> list[str]:
     """Return the subfolders of the transformers of a router that lies in ``place``."""
     for file in ("router_config.json", "config.json"):
-        routes = _read(find, f"{place}/{file}" if place else file, dict)
+        routes = read_json(find, f"{place}/{file}" if place else file, dict)
         if routes is not None and "types" in routes:
             return [
                 f"{place}/{name}" if place else name
@@ -101,13 +103,20 @@ def _is_transformer(kind: Any) -> bool:
     return str(kind).startswith("sentence_transformers.") and str(kind).endswith(".Transformer")
 
 
-def _read(find: Find, file: str, kind: type) -> Any:
+def read_json(find: Find, file: str, kind: type) -> Any:
+    """Return the value of one of a model's JSON files, or None where the model has no such file.
+
+    Raises:
+        ModelError: it is not JSON, or another kind of value.
+    """
     path = find(file)
     if path is None:
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        found = json.loads(read_text(path, ModelError))
+    except ModelError:
+        raise
+    except (ValueError, RecursionError):
         raise ModelError(f"{path} is not JSON") from None
     if not isinstance(found, kind):
         what = "list" if kind is list else "table"
@@ -129,7 +138,8 @@ def check_folder(folder: Path) -> ModelFiles:
     """Return what a model folder holds, and refuse one that is incomplete.
 
     Raises:
-        ModelError: no such folder, or a transformer without configuration, weights or tokenizer.
+        ModelError: no such folder, a transformer without configuration, weights or tokenizer, or a JSON
+            file with a byte order mark.
     """
     if not folder.exists():
         raise ModelError(f"there is no model folder {folder}")
@@ -138,6 +148,13 @@ def check_folder(folder: Path) -> ModelFiles:
     files = ModelFiles.of(str(folder), in_folder(folder))
     for place in files.transformers:
         _check_transformer(folder / place)
+    for path in (*folder.glob("*.json"), *folder.glob("*/*.json")):
+        with path.open("rb") as file:
+            if file.read(3) == codecs.BOM_UTF8:
+                raise ModelError(
+                    f"{path} begins with a byte order mark, which transformers and sentence-transformers "
+                    "do not read; save it as UTF-8 without one"
+                )
     return files
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 
 from ..config import EncoderConfig
 from ..errors import ModelError
-from .folder import Find, ModelFiles, check_folder, in_folder, is_e5, is_path
+from .folder import Find, ModelFiles, check_folder, in_folder, is_e5, is_path, read_json
 from .freeze import freeze
 from .quiet import quiet
+from .reachable import check_reachable
 from .roles import LENGTH, Role, input_module, poolings, position_limit
 
 E5_PROMPTS = {"query": "query: ", "document": "passage: "}
@@ -54,6 +54,8 @@ def load_encoder(config: EncoderConfig, *, device: str | None = None) -> Sentenc
     if is_path(name):
         name = str(Path(name).expanduser())
         files = check_folder(Path(name))
+    else:
+        check_reachable(name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         # Weights that a file lacks are drawn at random; a fixed draw keeps repeated runs equal.
@@ -145,8 +147,7 @@ def _on_hub(name: str) -> Find:
 def _origin(name: str) -> str:
     """Return the name in a model's own configuration; transformers before 5 wrote it there."""
     find = in_folder(Path(name)) if is_path(name) else _on_hub(name)
-    path = find("config.json")
-    return "" if path is None else str(json.loads(path.read_text(encoding="utf-8")).get("_name_or_path", ""))
+    return str((read_json(find, "config.json", dict) or {}).get("_name_or_path", ""))
 
 
 def _set_modules(model: SentenceTransformer, config: EncoderConfig) -> None:

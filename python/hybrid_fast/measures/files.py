@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
+from ..extras import needed
+from ..quoting import quoted, shortened
+from ..text_files import START, refuse_other_encoding
 from .columns import chosen
 from .streams import Stream, open_stream
 from .trec_lines import read_lines
@@ -36,7 +40,7 @@ def read_file(source: Any, kind: str) -> tuple[dict[str, dict[str, Any]] | None,
         start = stream.start()
         if start.startswith(PARQUET):
             return None, _parquet(stream, kind)
-        if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+        if start.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in (b"{", b"["):
             return None, _json(stream, kind)
         return read_lines(stream, kind), None
 
@@ -64,11 +68,13 @@ def _json(stream: Stream, kind: str) -> Mapping[str, Any]:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            raise CorpusError(f"{stream.name}: {twice[:60]!r} comes twice")
+            raise CorpusError(f"{stream.name}: {quoted(twice)} comes twice")
         return found
 
     try:
-        found = json.loads(stream.read_all().decode("utf-8-sig"), object_pairs_hook=unique)
+        data = stream.read_all()
+        refuse_other_encoding(stream.name, data[:START], CorpusError)
+        found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=unique)
     except UnicodeDecodeError as error:
         raise CorpusError(f"{stream.name} is not UTF-8 text: {error}") from None
     except json.JSONDecodeError as error:
@@ -80,7 +86,7 @@ def _json(stream: Stream, kind: str) -> Mapping[str, Any]:
     except CorpusError:
         raise
     except ValueError as error:  # a whole number of thousands of digits
-        raise CorpusError(f"{stream.name}: a number that is too long ({error})") from None
+        raise CorpusError(f"{stream.name}: a number that is too long ({shortened(str(error))})") from None
     if not isinstance(found, dict):
         raise CorpusError(f"{stream.name}: expected a JSON object {{query: {{document: {value}}}}}")
     return found
@@ -88,12 +94,9 @@ def _json(stream: Stream, kind: str) -> Mapping[str, Any]:
 
 def _parquet(stream: Stream, kind: str) -> Any:
     """Return the three columns of a Parquet file."""
-    try:
+    with needed(f"{stream.name}, a Parquet file,"):
         import pyarrow as pa
         from pyarrow import parquet
-    except ImportError:
-        needed = "which needs pyarrow; pip install 'hybrid_fast[report]' brings it"
-        raise ImportError(f"{stream.name} is a Parquet file, {needed}") from None
     try:
         file = parquet.ParquetFile(pa.BufferReader(stream.read_all()))
         names = chosen(file.schema_arrow.names, kind, stream.name)

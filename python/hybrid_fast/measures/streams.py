@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorpusError
+from ..text_files import START, refuse_other_encoding
 
 LONGEST_LINE = 1 << 20
 """Bytes of the longest line that is read; no run or qrels has such a line, a damaged file may."""
 
 _CHUNK = 1 << 18
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COMPRESSED: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -30,7 +31,6 @@ _OTHERS = {
     b"\x04\x22\x4d\x18": "lz4",
     b"\x1f\x9d": "compress",
 }
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Stream:
@@ -57,16 +57,15 @@ class Stream:
         A byte order mark at the start is dropped.
 
         Raises:
-            CorpusError: a line longer than LONGEST_LINE, or damaged compressed data.
+            CorpusError: a line longer than LONGEST_LINE, damaged compressed data, or text that is not UTF-8.
         """
         number, tail, first = 0, b"", True
         while True:
             with self._damage(number):
                 chunk = self._file.read(_CHUNK)
             if first:
-                if chunk.startswith(_UTF_16):
-                    raise CorpusError(f"{self.name} is UTF-16 text; save it as UTF-8")
-                chunk, first = chunk.removeprefix(_BYTE_ORDER_MARK), False
+                refuse_other_encoding(self.name, chunk[:START], CorpusError)
+                chunk, first = chunk.removeprefix(codecs.BOM_UTF8), False
                 if not chunk:
                     return
             data = tail + chunk
