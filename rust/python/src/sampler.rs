@@ -17,9 +17,6 @@ use crate::door::{enter, pass};
 use crate::error::to_py;
 use crate::pairs::PairIndex;
 
-/// Query language, passage language, rows, share and batches.
-type Share = (usize, usize, u64, f64, u64);
-
 /// Kind of identity, its value, stratum (query and passage language), rows, rows a pass can place.
 type Frequent = (&'static str, u32, Option<(usize, usize)>, u64, u64);
 
