@@ -1,4 +1,4 @@
-"""Changes of α on the way, for any configuration: what was handed out stays, nothing is lost or comes twice."""
+"""Changes of α on the way, for any configuration: what was handed out stays, nothing is lost or twice."""
 
 from __future__ import annotations
 
