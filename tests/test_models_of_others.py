@@ -380,6 +380,23 @@ def test_a_model_of_few_positions_is_capped_with_a_notice(folders, name):
     np.testing.assert_allclose(encode_passages(whole, [long]), encode_passages(model, [long]), atol=2e-6)
 
 
+def test_a_saved_length_without_positions_is_capped_with_a_notice(folders, tmp_path):
+    for name in ("bert", "xlm-r"):
+        place = tmp_path / name
+        usual(folders, name=name).save_pretrained(str(place), create_model_card=False)
+        settings = json.loads((place / "sentence_bert_config.json").read_text())
+        (place / "sentence_bert_config.json").write_text(json.dumps(settings | {"max_seq_length": 512}))
+        with pytest.warns(
+            UserWarning, match="says that it reads 512 tokens, but it has 64 positions"
+        ) as notes:
+            model = load_encoder(EncoderConfig(model=str(place)), device="cpu")
+        assert len(notes) == 1
+        assert {describe(model)[role]["max_length"] for role in ("query", "passage")} == {64}
+        long = [" ".join(TEXTS) * 3]
+        whole = load_encoder(EncoderConfig(model=str(folders[name]), normalize=False), device="cpu")
+        np.testing.assert_allclose(encode_passages(model, long), encode_passages(whole, long), atol=2e-6)
+
+
 def test_models_that_make_no_dense_vector_are_refused(folders, tmp_path):
     masked = Transformer(str(folders["xlm-r"]), transformer_task="fill-mask")
     sparse = SparseEncoder(modules=[masked, SpladePooling()], device="cpu")

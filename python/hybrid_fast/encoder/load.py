@@ -47,7 +47,8 @@ def load_encoder(config: EncoderConfig, *, device: str | None = None) -> Sentenc
             model, a setting that the model has no place for, or more frozen layers than there are.
 
     Warns:
-        UserWarning: a length is set that the model has no positions for; texts are cut at those.
+        UserWarning: a length is set, here or in the model, that the model has no positions for; texts are
+            cut at those.
     """
     name = config.model
     files: ModelFiles | None = None
@@ -194,10 +195,26 @@ def _set_inputs(model: SentenceTransformer, config: EncoderConfig) -> None:
         length = length or getattr(module, LENGTH[role], None)
         if length is not None:
             setattr(module, LENGTH[role], min(length, longest or length))
-        if longest is not None and (module.max_seq_length or longest + 1) > longest:
+        own = module.max_seq_length
+        if longest is not None and (own or longest + 1) > longest:
+            if own and _says_too_many(module, own):
+                warnings.warn(
+                    f"{config.model} says that it reads {own} tokens, but it has {longest} positions: "
+                    f"texts are cut to {longest} tokens",
+                    stacklevel=3,
+                )
             module.max_seq_length = longest
     first: Any = model[0]
     lengths = [getattr(first, name, None) or 0 for name in LENGTH.values()]
     if isinstance(first, Transformer) and all(lengths) and any(asked.values()):
         # What plain ``encode`` cuts at.
         first.max_seq_length = max(lengths)
+
+
+def _says_too_many(module: Transformer, length: int) -> bool:
+    """Tell whether sentence-transformers itself would fail at a model's own length.
+
+    XLM-R's table of positions has rows that no token uses, which libraries count as positions.
+    """
+    table = getattr(module.auto_model.config, "max_position_embeddings", None)
+    return isinstance(table, int) and length > table
