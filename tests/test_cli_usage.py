@@ -120,6 +120,7 @@ class TestMistakes:
     def test_commands(self, capfd):
         assert refused(capfd, "swep") == "no command 'swep'; did you mean sweep?"
         assert "the commands are corpus, plan" in refused(capfd, "nonsense")
+        assert "hybrid-fast --help shows help" in refused(capfd, "help", "measure")
         assert refused(capfd, "--confg", "x") == "no option --confg; did you mean --config?"
 
     @pytest.mark.parametrize(
