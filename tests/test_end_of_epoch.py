@@ -209,6 +209,29 @@ def test_accelerates_stateful_loaders(workers, dispatch):
 
 
 @pytest.mark.parametrize("dispatch", [False, True])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(("epoch", "taken"), [(0, LENGTH), (1, 3), (1, LENGTH), (2, LENGTH)])
+def test_accelerate_counts_on_after_a_resume(epoch, taken, workers, dispatch):
+    pytest.importorskip("torchdata.stateful_dataloader", reason="torchdata is not installed")
+    first = prepared(workers, dispatch=dispatch)
+    for number in range(epoch + 1):
+        for step, _ in enumerate(first, 1):
+            if (number, step) == (epoch, taken):
+                state = pickle.loads(pickle.dumps(first.state_dict()))
+    again = prepared(workers, dispatch=dispatch)
+    again.load_state_dict(state)
+    rest, following = epoch_of(epoch)[taken:], epoch + 1
+    if not rest:
+        rest, following = epoch_of(epoch + 1), epoch + 2
+    assert [batch.tolist() for batch in again] == rest
+    # No epoch is named: the loader's own count started at 0.
+    for number in (following, following + 1):
+        assert [batch.tolist() for batch in again] == epoch_of(number)
+    again.set_epoch(9)
+    assert [batch.tolist() for batch in again] == epoch_of(9)
+
+
+@pytest.mark.parametrize("dispatch", [False, True])
 def test_accelerate_numbers_the_epochs(dispatch):
     loader = prepared(0, dispatch=dispatch, stateful=False)
     for epoch in range(3):

@@ -23,7 +23,7 @@ from hybrid_fast.reporting.folder import read_folder, read_metrics
 from hybrid_fast.reporting.language_names import language_label
 from hybrid_fast.reporting.page import page
 from hybrid_fast.reporting.summaries import summarise
-from hybrid_fast.reporting.writing import _remove_others
+from hybrid_fast.reporting.writing import _replace_list
 from hybrid_fast.statistics import bootstrap
 from hybrid_fast.sweeping import results
 from hybrid_fast.sweeping.results import COLUMNS
@@ -345,6 +345,8 @@ def test_command_prints_a_table_and_the_path_and_replaces_an_older_report(
     shutil.copytree(whole, folder)
     stale = folder / "report" / "figures" / "stale.svg"
     stale.write_text("old")
+    with (folder / "report" / "files.txt").open("a") as names:
+        names.write("figures/stale.svg\n")
     with pytest.raises(SystemExit) as end:
         cli.main(["report", str(folder)])
     assert end.value.code in (0, None)
@@ -471,20 +473,34 @@ def test_runs_judged_on_other_questions_are_compared_on_what_they_share(whole: P
 
 
 def test_files_that_are_no_figure_or_table_of_a_report_stay(whole: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(whole, tmp_path / "copy")
-    mine = [folder / "report" / name for name in ("notes.txt", "figures/notes.md", "tables/my/own.csv")]
-    for path in mine:
+    folder = shutil.copytree(whole / "report", tmp_path / "report")
+    names = (folder / "files.txt").read_text().splitlines()
+    made = {str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.is_file()}
+    assert made == {*names, "files.txt", "report.html"}
+    mine = [
+        folder / name
+        for name in (
+            "notes.txt",
+            "figures/notes.md",
+            "figures/own.svg",
+            "tables/own.csv",
+            "tables/my/own.csv",
+        )
+    ]
+    outside = tmp_path / "own.csv"
+    for path in (*mine, outside):
         path.parent.mkdir(exist_ok=True)
         path.write_text("work")
-    old = [folder / "report" / name for name in ("figures/gone.svg", "figures/gone.png", "tables/gone.csv")]
-    for path in old:
-        path.write_text("old")
-    _remove_others(folder / "report" / "figures", (".svg", ".png"), {"training-loss"})
-    _remove_others(folder / "report" / "tables", (".csv",), {"headline"})
-    assert [path.read_text() for path in mine] == ["work"] * 3
-    assert not any(path.exists() for path in old)
-    assert sorted(path.name for path in (folder / "report" / "figures").glob("*.*g")) == [
-        "training-loss.png",
-        "training-loss.svg",
-    ]
-    assert [path.name for path in (folder / "report" / "tables").glob("*.csv")] == ["headline.csv"]
+    (folder / "files.txt").write_text(
+        "\n".join([*names, "figures/gone.svg", "../own.csv", "report.html", ""])
+    )
+    kept = [name for name in names if "loss" in name]
+    assert 0 < len(kept) < len(names)
+    _replace_list(folder, kept)
+    assert [path.read_text() for path in (*mine, outside)] == ["work"] * 6
+    assert (folder / "files.txt").read_text().splitlines() == sorted(kept)
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.is_file()}
+    assert left == {*kept, "files.txt", "report.html", *(str(path.relative_to(folder)) for path in mine)}
+    (folder / "files.txt").unlink()
+    _replace_list(folder, [])  # a report of an older version: nothing is known to be its own
+    assert all((folder / name).exists() for name in kept)

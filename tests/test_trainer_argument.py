@@ -17,7 +17,7 @@ from datasets import Dataset, DatasetDict
 import hybrid_fast as hf
 import small_trainer
 import tiny_models
-from hybrid_fast.errors import ConfigError, NotSupported
+from hybrid_fast.errors import ConfigError, InvalidArgument, NotSupported
 from hybrid_fast.training import batch_sampler_for, pair_dataset
 from small_trainer import GROUPS, own_rows, train
 
@@ -167,11 +167,17 @@ def test_several_data_sets_have_batches_of_their_own(bert, tmp_path):
             "odd": rows.filter(lambda row: int(row["group"].split()[1]) % 2 == 1).with_format(columns=SHOWN),
         }
     )
-    found, _ = train(bert, tmp_path, parts, num_train_epochs=1)
+    found, _ = train(bert, tmp_path, parts, num_train_epochs=1, dataloader_drop_last=True)
     assert len(found) == 2 * (4 + 4 + 3)  # each has 36, 36 and 24 queries in a language
     for step in found:
         assert len({int(text.split()[3]) % 2 for text in step}) == 1
         assert len({text.split()[3] for text in step}) == 8
+
+
+def test_the_trainer_gets_the_short_batches_that_it_does_not_drop(bert, tmp_path):
+    shown = own_rows().filter(lambda row: int(row["group"].split()[1]) % 2 == 0).with_format(columns=SHOWN)
+    found, _ = train(bert, tmp_path, shown, num_train_epochs=1)
+    assert [len(step) for step in found] == [8] * 11 + [4, 4]
 
 
 def test_two_processes_train_on_slices_of_each_global_batch(bert, tmp_path):
@@ -214,3 +220,52 @@ def test_the_example_runs_and_goes_on(tmp_path):
     assert (tmp_path / "model" / "model.safetensors").is_file()
     state = json.loads((tmp_path / "checkpoints" / "checkpoint-6" / "trainer_state.json").read_text())
     assert state["global_step"] == 6
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"mono_ratio": 2}, "mono_ratio is 2.0, expected a number from 0 to 1"),
+        ({"mono_ratio": "linear:0.2..7"}, "7"),
+        ({"mono_ratio": None}, "mono_ratio is None"),
+        ({"mono_ratio": lambda batch: 3.0}, "3"),
+        ({"mixing": "exactly"}, "mixing is 'exactly', expected one of exact"),
+        ({"unit": "rows"}, "unit is 'rows'"),
+        ({"cross": 3}, "cross is 3"),
+        ({"mono": "mixed"}, "mono is 'mixed'"),
+        ({"guard": ("group", "text")}, "guard names 'text'"),
+        ({"guard": "group"}, "guard is 'group', expected a list"),
+        ({"seed": -1}, "seed is -1"),
+        ({"batches_per_epoch": 0}, "batches_per_epoch is 0"),
+        ({"language_weights": "uniforme"}, "language_weights is 'uniforme'"),
+        ({"language_weights": {"en": -1, "de": 1}}, "weight of en is -1"),
+        ({"language_weights": {"swa": 1, "sw": 1}}, "another code of"),
+        ({"language_weights": [1, float("nan")]}, "weight of 1 is nan"),
+    ],
+)
+def test_a_wrong_setting_is_told_at_once(setting, message):
+    with pytest.raises((InvalidArgument, TypeError), match=message) as told:
+        batch_sampler_for(**setting)
+    assert "\n" not in str(told.value)
+
+
+def test_a_weight_for_a_language_that_the_index_lacks_is_told_at_once():
+    index = hf.PairIndex.from_corpus(hf.load_corpus("demo", languages=("en", "de")))
+    batch_sampler_for(index, language_weights={"eng": 1, "de": 2})
+    with pytest.raises(InvalidArgument, match="names 'sw', expected languages of the index"):
+        batch_sampler_for(index, language_weights={"en": 1, "de": 1, "sw": 1})
+
+
+def test_settings_that_only_the_data_can_judge_are_left_to_it():
+    for setting in (
+        {"language_weights": {"en": 1, "de": 0}},
+        {"language_weights": {"swa": 0.5, "EN": 1}},
+        {"language_weights": [1, 2, 3]},
+        {"language_weights": "capped:4"},
+        {"language_weights": "exposure-matched:0.5"},
+        {"mono_ratio": "linear:0.2..0.8"},
+        {"mono_ratio": lambda batch: 0.25},
+        {"batches_per_epoch": 10**9},
+        {"mono_ratio": 1, "unit": "row", "guard": ()},
+    ):
+        batch_sampler_for(**setting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -55,6 +56,7 @@ class PairIndex:
         languages: Sequence[str],
         passage_identity: ArrayLike | None = None,
         query_identity: ArrayLike | None = None,
+        texts: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> PairIndex:
         """Build an index from columns of equal length, one value a cell, of any integer type.
 
@@ -65,13 +67,21 @@ class PairIndex:
             language: positions in ``languages``.
             query: query rows; −1 where the cell has no query.
             passage: passage rows; −1 where the cell has no passage.
-            languages: names of the languages.
+            languages: names of the languages; two codes of one language (``sw``, ``swa``) are two languages
+                here, with a warning.
             passage_identity: equal for cells whose passages must not meet in a batch; default: the row.
             query_identity: equal for cells that ask the same question; default: the row.
+            texts: a list of texts for each cell, as (indptr, ids): cell c lists
+                ``ids[indptr[c]:indptr[c + 1]]``, numbers of your own from 0 to 2³² − 2. A pair brings the
+                lists of both its cells, and no two pairs of a batch bring the same number: for texts that
+                occur in more than one role, such as a question that is another's passage, or negatives
+                (identities compare queries with queries and passages with passages only). The guard
+                "passage" switches them; they cost 4 bytes a cell and 4 an id.
 
         Raises:
             InvalidShape: columns of unequal length, or not one-dimensional.
-            InvalidArgument: a value out of range, or the same (group, language) twice, naming the cell.
+            InvalidArgument: a value out of range, the same (group, language) twice, naming the cell, or
+                bounds of ``texts`` that do not rise from 0 to the number of ids.
             TypeError: a column that does not hold integers.
         """
         if isinstance(languages, str):
@@ -85,6 +95,14 @@ class PairIndex:
         if len(set(names)) < len(names):
             twice = next(name for position, name in enumerate(names) if name in names[:position])
             raise InvalidArgument(f"language {twice!r} is given twice; give each language once")
+        from .corpus.language_labels import one_language_twice
+
+        if same := one_language_twice(names):
+            warnings.warn(
+                f"languages has {same[0]!r} and {same[1]!r}, two codes of one language ({same[2]}): pairs "
+                "between them count as cross-lingual; put their cells under one name unless that is meant",
+                stacklevel=2,
+            )
         core = CoreIndex(
             _column("group", group),
             _column("language", language),
@@ -93,12 +111,15 @@ class PairIndex:
             None if query_identity is None else _column("query_identity", query_identity),
             None if passage_identity is None else _column("passage_identity", passage_identity),
             len(names),
+            None if texts is None else _texts(texts),
         )
         return cls(core, names)
 
     @classmethod
     def from_corpus(cls, corpus: Corpus, identities: str | Sequence[str] | Identities = "given") -> PairIndex:
         """Build the index of a corpus's cells; group ids are positions in ``corpus.group_ids``.
+
+        A question that is a passage of another group, in any language, is kept apart from it as well.
 
         Args:
             corpus: what is drawn from.
@@ -107,6 +128,7 @@ class PairIndex:
                 :func:`hybrid_fast.corpus.corpus_identities` returned.
         """
         from .corpus import corpus_identities
+        from .corpus.texts_in_both_roles import texts_in_both_roles
 
         cells = corpus.cells
         same = corpus_identities(corpus, identities)
@@ -118,6 +140,7 @@ class PairIndex:
             languages=corpus.languages,
             passage_identity=same.passage,
             query_identity=same.query,
+            texts=texts_in_both_roles(corpus, same),
         )
 
     def save(self, path: str | Path) -> None:
@@ -243,6 +266,19 @@ class PairIndex:
         """
         return self._core.identities(_ids(ids))
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether some cell lists texts that must not meet in a batch."""
+        return self._core.has_texts
+
+    def texts(self, ids: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the texts that pair ids bring, as (indptr, ids), int64; those of a pair increase.
+
+        Raises:
+            IndexError: an id that is no pair of this index.
+        """
+        return self._core.texts(_ids(ids))
+
     def __repr__(self) -> str:
         names = ", ".join(self._languages[:12]) + (", …" if len(self._languages) > 12 else "")
         return (
@@ -268,6 +304,14 @@ def _column(name: str, values: ArrayLike) -> NDArray[np.integer[Any]]:
     if not (array.dtype.isnative and array.flags.aligned):
         return array.astype(np.int64)
     return array
+
+
+def _texts(
+    texts: tuple[ArrayLike, ArrayLike],
+) -> tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]:
+    if not isinstance(texts, tuple) or len(texts) != 2:
+        raise TypeError(f"texts is {type(texts).__name__}, expected a tuple of two arrays, (indptr, ids)")
+    return _column("the indptr of texts", texts[0]), _column("the ids of texts", texts[1])
 
 
 def _ids(values: ArrayLike) -> NDArray[np.int64]:

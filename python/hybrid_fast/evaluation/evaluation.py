@@ -35,7 +35,7 @@ COLUMNS = (
 
 FILES = (
     "table.csv", "macro.csv", "skipped.csv", "bias.csv", "table.parquet", "per_query.parquet",
-    "run.trec", "qrels.trec",
+    "encoder.json", "run.trec", "qrels.trec",
 )  # fmt: skip
 """What an evaluation writes into its folder."""
 

@@ -1,7 +1,8 @@
-"""Writes the report of a sweep: report.html, figures/*.svg and *.png, tables/*.csv."""
+"""Writes the report of a sweep: report.html, figures/*.svg and *.png, tables/*.csv, files.txt."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from .headline import Headline, headline_of
 PNG_SCALE = 2.0
 """Pixels of a PNG per pixel of the page."""
 
+LIST = "files.txt"
+"""Names the figures and tables of a report, a line each: the next report removes those and no others."""
+
 
 def report(folder: Path | str, *, progress: Progress | None = None) -> Path:
     """Write ``folder/report`` from the files of a sweep and return the path of report.html.
 
     Only files of the sweep folder are read; nothing is measured again. Runs that are missing or not
-    finished are left out and named. The figures and tables of an older report are replaced; other files
-    that lie beside them stay.
+    finished are left out and named. The figures and tables of an older report, which its ``files.txt``
+    names, are replaced; other files that lie beside them stay.
 
     Args:
         folder: What ``hybrid-fast sweep`` wrote.
@@ -62,8 +66,8 @@ def write(folder: Path | str, *, progress: Progress | None = None) -> tuple[Path
     for name, data in made.csv.items():
         write_text(target / "tables" / f"{name}.csv", data.to_csv(index=False))
     write_text(target / "report.html", html)
-    _remove_others(target / "figures", (".svg", ".png"), set(grids))
-    _remove_others(target / "tables", (".csv",), set(made.csv))
+    figures = [f"figures/{name}.{ending}" for name in grids for ending in ("png", "svg")]
+    _replace_list(target, [*figures, *(f"tables/{name}.csv" for name in made.csv)])
     return target / "report.html", headline_of(sweep, made.summaries)
 
 
@@ -78,8 +82,11 @@ def _write_figure(folder: Path, name: str, spec: dict[str, Any]) -> None:
         temporary.write_bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE))
 
 
-def _remove_others(folder: Path, endings: tuple[str, ...], kept: set[str]) -> None:
-    """Remove the figures or tables of an older report that the new one does not have."""
-    for item in folder.glob("*"):
-        if item.is_file() and item.suffix in endings and item.name.removesuffix(item.suffix) not in kept:
-            item.unlink()
+def _replace_list(folder: Path, files: list[str]) -> None:
+    """Note which files a report has, and remove those that only the older one has."""
+    path = folder / LIST
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    write_text(path, "".join(f"{name}\n" for name in sorted(files)))
+    for name in set(before) - set(files):
+        if re.fullmatch(r"(figures/[^/\\]+\.(png|svg)|tables/[^/\\]+\.csv)", name):
+            (folder / name).unlink(missing_ok=True)

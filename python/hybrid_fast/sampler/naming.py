@@ -10,10 +10,8 @@ def frequent_text(one: tuple[str, int, tuple[int, int] | None, int, int], names:
     """Say which identity comes too often, and where."""
     kind, identity, stratum, rows, placed = one
     where = "the mixed strata" if stratum is None else f"{names[stratum[0]]}→{names[stratum[1]]}"
-    return (
-        f"{kind} identity {identity} has {rows} rows in {where}, of which a pass can place {placed}; "
-        "the others are deferred"
-    )
+    what = f"text {identity}" if kind == "text" else f"{kind} identity {identity}"
+    return f"{what} has {rows} rows in {where}, of which a pass can place {placed}; the others are deferred"
 
 
 def named(message: str, languages: Sequence[str]) -> str:

@@ -198,6 +198,7 @@ class HybridBatchSampler:
         self._asked: int | None = None
         self._opened = False
         self._afterwards: int | None = None
+        self._behind: tuple[int, int] | None = None  # the epoch a caller named last, and the one it got
         self._warn_frequent()
 
     def _window(self, given: int | None) -> int:
@@ -464,7 +465,7 @@ class HybridBatchSampler:
 
     def set_epoch(self, epoch: SupportsIndex) -> None:
         """Go to an epoch; the same epoch keeps the position, another one starts at batch 0."""
-        number = whole("epoch", epoch, 0, 2**64 - 1)
+        number = self._counted_on(whole("epoch", epoch, 0, 2**64 - 1))
         self._asked = number
         self._opened = False
         self._afterwards = None
@@ -472,6 +473,18 @@ class HybridBatchSampler:
             self._epoch = number
             self._position = 0
             self._resume_at = 0
+
+    def _counted_on(self, number: int) -> int:
+        """Return the epoch that a caller means whose count started anew though a later state was loaded."""
+        if self._behind is not None:
+            named, meant = self._behind
+            if number not in (named, named + 1):
+                self._behind = None
+            else:
+                meant = min(meant + number - named, 2**64 - 1)
+                self._behind = number, meant
+                return meant
+        return number
 
     def state_dict(self) -> dict[str, Any]:
         """Return where iteration stands: after k batches handed out, ``batch`` is k.
@@ -492,7 +505,9 @@ class HybridBatchSampler:
 
         A state from within an epoch goes on with its next batch. One from the end of epoch e goes on
         with epoch e + 1, whole, with or without ``set_epoch(e + 1)``; ``set_epoch(e)`` after loading it
-        asks for what is left of epoch e, which is nothing.
+        asks for what is left of epoch e, which is nothing. A loader that named an earlier epoch and loads
+        only when its loop starts (accelerate numbers epochs from 0 in every process) is understood to
+        count on from the epoch it then got, for as long as it counts on by one.
 
         Raises:
             StateMismatch: the state belongs to another index, configuration or stream version, or
@@ -521,9 +536,14 @@ class HybridBatchSampler:
         if changes != self._changes:
             self._replan(changes)
         following = min(epoch + 1, 2**64 - 1)
+        self._behind = None
         if self._opened and self._asked is not None:
             # torchdata loads only when its loop starts, after the loop has named its epoch.
             following = max(following, self._asked)
+            comes = following if position == len(self) else epoch
+            if self._asked < comes:
+                # accelerate counts epochs from 0 again in a new process.
+                self._behind = self._asked, comes
         self._afterwards = following if self._opened or position == len(self) else None
         self._asked = None
         self._opened = False

@@ -48,8 +48,8 @@ class Simulation:
         passage_rows: rows drawn with the passage in each language.
         exposure: the ledger: rows, groups and passes by language, language pair and side.
         mix: the monolingual share over time.
-        duplicates: rows that share a guarded identity with an earlier row of their batch (of the batches
-            that are guarded together); 0.
+        duplicates: rows that share a guarded identity, or a text that the index lists, with an earlier row
+            of their batch (of the batches that are guarded together); 0.
         unguarded: the same for identities whose guard is switched off, by name.
         coverage: share of the query cells of each drawn language that came at least once.
         pairs: different pairs drawn.
@@ -172,6 +172,10 @@ def simulate(
     deviations, seen = counts["deviations"], exposure.by_stratum
     own = seen.query == seen.passage
     repeated = dict(zip(GUARDS, counts["repeated"], strict=True))
+    guarded = list(sampler.guard)
+    if sampler.index.has_texts:
+        repeated["text"] = counts["repeated_texts"]
+        guarded += ["text"] if "passage" in sampler.guard else []
     asked = exposure.all_query_groups
     return Simulation(
         batches=total,
@@ -186,8 +190,8 @@ def simulate(
         passage_rows=dict(zip(names, exposure.passage_rows.tolist(), strict=True)),
         exposure=exposure,
         mix=Mix(counts["marks_at"], counts["marks_monolingual"], counts["marks_asked"]),
-        duplicates=sum(repeated[name] for name in sampler.guard),
-        unguarded={name: repeated[name] for name in GUARDS if name not in sampler.guard},
+        duplicates=sum(repeated[name] for name in guarded),
+        unguarded={name: count for name, count in repeated.items() if name not in guarded},
         coverage={names[n]: float(came / asked[n]) for n, came in enumerate(exposure.query_groups) if came},
         pairs=int(seen.pairs.sum()),
         available=sum(rows for _, _, rows, _, _ in sampler._plan.shares()),

@@ -8,7 +8,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from .._core import language_sizes
-from ..errors import InvalidArgument
+from ..corpus.language_labels import by_language
+from ..errors import CorpusError, InvalidArgument
 from ..pairs import PairIndex
 from .capped_epochs import CappedEpochs, capped_rows
 from .exposure_matching import ExposureMatched, weights_matched_over
@@ -111,6 +112,10 @@ def _capped(
 
 def _explicit(index: PairIndex, given: Mapping[str, float] | Sequence[float]) -> list[float]:
     if isinstance(given, Mapping):
+        try:
+            given = by_language(given, index.languages)
+        except CorpusError as error:
+            raise InvalidArgument(f"language_weights: {error}") from None
         unknown = [name for name in given if name not in index.languages]
         missing = [name for name in index.languages if name not in given]
         if unknown:

@@ -2,16 +2,16 @@
 
 use crate::colouring::coloured;
 use crate::hash::{Numbered, key, mix};
-use crate::layout::{Layout, Stratum, Thinned};
+use crate::layout::{KINDS, Layout, Stratum, Thinned};
 use crate::packing::{Candidate, Keys, clash, pack};
-use crate::pairs::{Key, Pair};
+use crate::pairs::{Key, Pair, PairTexts, each_text, meet};
 use crate::permutation::Permutation;
 use crate::pulse::Pulse;
 use crate::representatives::Choice;
 use crate::screening::Board;
 use crate::streams::{Stream, Streams};
 use crate::thinning::Order;
-use crate::{Error, Result};
+use crate::{Error, Result, room};
 
 /// Rows of a stratum among which others are looked for first.
 const FEW_ROWS: u64 = 1 << 16;
@@ -166,13 +166,16 @@ impl Layout {
                 .collect(),
             substituted: Vec::new(),
         };
-        if keys.is_empty() {
+        let texts = self.texts_of(&candidates.pairs);
+        if keys.is_empty() && texts.is_empty() {
             return Ok(as_block(at));
         }
         let drawn = at.clone();
         let mut board = Board {
             size: self.guarded_rows(),
             keys: &keys,
+            texts: &texts,
+            candidates: candidates.pairs.len(),
             classes: &candidates.classes,
             at: &mut at,
         };
@@ -180,15 +183,55 @@ impl Layout {
             return Ok(as_block(at));
         }
         if candidates.classes.len() == 1
-            && let Some(block) = self.perfect(&candidates, drawn.len() / self.guarded_rows(), seed)
+            && let Some(mut at) = self.perfect(&candidates, drawn.len() / self.guarded_rows(), seed)
         {
-            return Ok(block);
+            // Texts are no part of the colouring; where they clash in it, rows are exchanged.
+            let mut board = Board {
+                size: self.guarded_rows(),
+                keys: &keys,
+                texts: &texts,
+                candidates: candidates.pairs.len(),
+                classes: &candidates.classes,
+                at: &mut at,
+            };
+            if texts.is_empty() || board.clear() {
+                return Ok(as_block(at));
+            }
         }
         self.packed(&candidates, &drawn, seed, pulse)
     }
 
-    /// A block of one stratum without any identity twice in a batch, where there is one.
-    fn perfect(&self, drawn: &Candidates, batches: usize, seed: u64) -> Option<Block> {
+    /// The texts that rows bring; none where they are not guarded or no row brings any.
+    fn texts_of(&self, pairs: &[Pair]) -> Vec<PairTexts<'_>> {
+        if !self.guards_texts() {
+            return Vec::new();
+        }
+        let texts: Vec<PairTexts<'_>> = pairs.iter().map(|&pair| self.index.texts(pair)).collect();
+        let any = texts.iter().flatten().any(|list| !list.is_empty());
+        if any { texts } else { Vec::new() }
+    }
+
+    /// The texts that rows bring, for those of several strata; none where no row brings any.
+    fn texts_of_each(&self, pairs: &[Vec<Pair>]) -> Result<Vec<Vec<PairTexts<'_>>>> {
+        if !self.guards_texts() {
+            return Ok(Vec::new());
+        }
+        let count: usize = pairs.iter().map(Vec::len).sum();
+        // Their texts and numbers, while rows are chosen.
+        let bytes = size_of::<PairTexts<'_>>() + 4 * size_of::<u64>();
+        room::check(count, bytes, || format!("{count} rows that bring texts"))?;
+        let texts = |pairs: &Vec<Pair>| pairs.iter().map(|&pair| self.index.texts(pair)).collect();
+        let texts: Vec<Vec<PairTexts<'_>>> = pairs.iter().map(texts).collect();
+        let any = texts
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|list| !list.is_empty());
+        Ok(if any { texts } else { Vec::new() })
+    }
+
+    /// The rows of a block of one stratum without any identity twice in a batch, where there is one.
+    fn perfect(&self, drawn: &Candidates, batches: usize, seed: u64) -> Option<Vec<u32>> {
         let [_, query, passage] = self.config.guard.switches();
         let keys = |kind: Key, on: bool| {
             let mut keys = Vec::with_capacity(drawn.pairs.len());
@@ -201,14 +244,7 @@ impl Layout {
         };
         let (queries, passages) = (keys(Key::Query, query), keys(Key::Passage, passage));
         let rows = coloured([&queries, &passages], batches, self.guarded_rows(), seed)?;
-        Some(Block {
-            pairs: rows
-                .into_iter()
-                .flatten()
-                .map(|row| drawn.pairs[row as usize])
-                .collect(),
-            substituted: Vec::new(),
-        })
+        Some(rows.into_iter().flatten().collect())
     }
 
     /// Rearranges the whole block, for data in which identities meet often.
@@ -219,11 +255,13 @@ impl Layout {
         // In the order of the slots they were drawn for, and then those drawn for none.
         let mut order = at.to_vec();
         order.extend(at.len() as u32..drawn.pairs.len() as u32);
-        let candidates: Vec<Candidate> = order
+        self.leave_surplus(drawn, &mut order, slots.len() / size);
+        let candidates: Vec<Candidate<'_>> = order
             .iter()
             .map(|&one| Candidate {
                 class: class(one),
                 keys: self.keys(drawn.pairs[one as usize]),
+                texts: self.guarded_texts(drawn.pairs[one as usize]),
             })
             .collect();
         let packed = pack(&slots, size, &candidates, self.config.guard, seed, pulse)?;
@@ -254,6 +292,24 @@ impl Layout {
         })
     }
 
+    /// Leaves out rows, the last of the order, that bring a text which as many others bring as there are
+    /// batches.
+    fn leave_surplus(&self, drawn: &Candidates, order: &mut Vec<u32>, batches: usize) {
+        if !self.guards_texts() {
+            return;
+        }
+        let mut counts: Numbered<u32, usize> = Numbered::default();
+        order.retain(|&one| {
+            let texts = self.index.texts(drawn.pairs[one as usize]);
+            let full = |text| counts.get(&text).is_some_and(|&count| count == batches);
+            let fits = !each_text(texts).any(full);
+            if fits {
+                each_text(texts).for_each(|text| *counts.entry(text).or_default() += 1);
+            }
+            fits
+        });
+    }
+
     /// Fills one place of a batch with any row of its stratum that clashes with no other; if there is none,
     /// one other row of the batch is exchanged too, and if that does not help, as many as must be; then rows of
     /// other strata come. Returns the places whose rows stand in for others.
@@ -266,20 +322,27 @@ impl Layout {
         pulse: &Pulse,
     ) -> Result<Vec<usize>> {
         let switches = self.config.guard.switches();
-        let mut standing: [Numbered<u32, usize>; 3] = Default::default();
+        let mut standing: [Numbered<u32, usize>; 4] = Default::default();
         for (other, pair) in batch.iter().enumerate() {
             if let Some(pair) = pair {
                 let keys = self.keys(*pair);
                 for kind in (0..3).filter(|&kind| switches[kind]) {
                     standing[kind].insert(keys[kind], other);
                 }
+                for text in each_text(self.guarded_texts(*pair)) {
+                    standing[3].insert(text, other);
+                }
             }
         }
         // The places of rows that share an identity: `None` for more than one.
-        let clashes = |keys: Keys| -> Option<Option<usize>> {
+        let clashes = |pair: Pair| -> Option<Option<usize>> {
             let mut found = None;
-            for (standing, key) in standing.iter().zip(keys) {
-                if let Some(&other) = standing.get(&key) {
+            let keys = self.keys(pair);
+            let of_keys = standing.iter().zip(&keys);
+            let texts = self.guarded_texts(pair).into_iter().flatten();
+            let of_texts = texts.map(|text| (&standing[3], text));
+            for (standing, identity) in of_keys.chain(of_texts) {
+                if let Some(&other) = standing.get(identity) {
                     if found.is_some_and(|before| before != other) {
                         return None;
                     }
@@ -299,7 +362,7 @@ impl Layout {
                 pulse.check()?;
             }
             let pair = self.pair(&self.strata[strata[place]], row);
-            match clashes(self.keys(pair)) {
+            match clashes(pair) {
                 Some(None) => {
                     batch[place] = Some(pair);
                     return Ok(vec![place]);
@@ -316,13 +379,16 @@ impl Layout {
                 let all = rows(strata[other], seed);
                 let pairs = all.map(|row| self.pair(&self.strata[strata[other]], row));
                 let fits = |pair: &Pair| {
-                    let found = clashes(self.keys(*pair));
+                    let found = clashes(*pair);
                     found.is_some_and(|at| at.is_none_or(|at| at == other))
                 };
                 pairs.filter(fits).take(4096).collect()
             });
-            let keys = self.keys(pair);
-            let fits = |partner: &&Pair| !clash(keys, self.keys(**partner), switches);
+            let (keys, texts) = (self.keys(pair), self.guarded_texts(pair));
+            let fits = |partner: &&Pair| {
+                !clash(keys, self.keys(**partner), switches)
+                    && !meet(texts, self.guarded_texts(**partner))
+            };
             if let Some(partner) = partners.iter().find(fits) {
                 batch[other] = Some(*partner);
                 batch[place] = Some(pair);
@@ -337,7 +403,7 @@ impl Layout {
             rows = self.eased(strata, batch, place, seed, pulse)?;
         }
         let Some(rows) = rows else {
-            return Err(Error::InfeasiblePlan(self.cannot_fill(strata[place])));
+            return Err(self.cannot_fill(strata[place], pulse));
         };
         let mut places = Vec::new();
         for (other, pair) in rows.into_iter().enumerate() {
@@ -397,11 +463,13 @@ impl Layout {
             }
             let keys = |pairs: &Vec<Pair>| pairs.iter().map(|&pair| self.keys(pair)).collect();
             let rows: Vec<Vec<Keys>> = pairs.iter().map(keys).collect();
+            let texts = self.texts_of_each(&pairs)?;
             let choice = Choice {
                 rows: &rows,
                 slots: &slots,
                 parted: all.iter().all(|strata| strata.len() == 1),
                 switches: self.config.guard.switches(),
+                texts: &texts,
             };
             if let Some(made) = choice.made(&begun, seed, pulse)? {
                 let rows = made.into_iter().zip(&slots);
@@ -439,21 +507,24 @@ impl Layout {
     /// Rows of the strata of a batch, taken one after the other, where a few tries each are enough.
     pub(crate) fn by_chance(&self, strata: &[usize]) -> Option<Vec<Pair>> {
         let switches = self.config.guard.switches();
-        let mut seen: [Numbered<u32, ()>; 3] = Default::default();
+        let mut seen: [Numbered<u32, ()>; KINDS.len() + 1] = Default::default();
         let mut found = Vec::with_capacity(strata.len());
         for (slot, &one) in (0u64..).zip(strata) {
             let stratum = &self.strata[one];
             let pair = (0..TRIES).find_map(|number| {
                 let pair = self.pair(stratum, key(&[slot, number]) % stratum.rows);
                 let own = self.keys(pair);
-                let fits =
-                    (0..3).all(|kind| !switches[kind] || !seen[kind].contains_key(&own[kind]));
+                let texts = &seen[KINDS.len()];
+                let fits = (0..KINDS.len())
+                    .all(|kind| !switches[kind] || !seen[kind].contains_key(&own[kind]))
+                    && each_text(self.guarded_texts(pair)).all(|text| !texts.contains_key(&text));
                 fits.then_some((pair, own))
             });
             let (pair, own) = pair?;
             for (seen, key) in seen.iter_mut().zip(own) {
                 seen.insert(key, ());
             }
+            seen[KINDS.len()].extend(each_text(self.guarded_texts(pair)).map(|text| (text, ())));
             found.push(pair);
         }
         Some(found)
@@ -505,13 +576,24 @@ impl Layout {
     }
 
     /// What is told where a slot of a stratum stays empty.
-    pub(crate) fn cannot_fill(&self, one: usize) -> String {
-        format!(
-            "{} has too few different groups, queries or passages for its share of a batch of {}; \
+    pub(crate) fn cannot_fill(&self, one: usize, pulse: &Pulse) -> Error {
+        let stratum = &self.strata[one];
+        let name = self.name(stratum);
+        let common = match self.most_common_text(stratum, pulse) {
+            Ok(common) => common,
+            Err(error) => return error,
+        };
+        let common = common.map_or_else(String::new, |(text, count)| {
+            format!(
+                ", and {count} of its {} rows bring text {text}",
+                stratum.rows
+            )
+        });
+        Error::InfeasiblePlan(format!(
+            "{name} has too few different groups, queries or passages for its share of a batch of {}{common}; \
              take smaller batches, give one of its languages weight 0 or switch a guard off",
-            self.name(&self.strata[one]),
             self.config.batch_size
-        )
+        ))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::configuration::{Config, Unit};
 use crate::kernel::Kernel;
 use crate::packing::Keys;
-use crate::pairs::{Key, Pair, PairIndex};
+use crate::pairs::{Key, Pair, PairIndex, PairTexts};
 use crate::turns::Shares;
 
 /// A kind of identity that the guard looks at.
@@ -17,6 +17,8 @@ pub enum IdentityKind {
     Query,
     /// The passage identity.
     Passage,
+    /// A text that the index lists for cells.
+    Text,
 }
 
 pub(crate) const KINDS: [IdentityKind; 3] = [
@@ -30,7 +32,8 @@ impl From<IdentityKind> for Key {
         match kind {
             IdentityKind::Group => Self::Group,
             IdentityKind::Query => Self::Query,
-            IdentityKind::Passage => Self::Passage,
+            // A text has no column of its own; the guard of passages switches it.
+            IdentityKind::Passage | IdentityKind::Text => Self::Passage,
         }
     }
 }
@@ -175,6 +178,20 @@ impl Layout {
             self.index.query_identity(pair.query_cell),
             self.index.passage_identity(pair.passage_cell),
         ]
+    }
+
+    /// Whether the texts that rows bring must not come twice in a batch.
+    pub(crate) fn guards_texts(&self) -> bool {
+        self.config.guard.passage && self.index.has_texts()
+    }
+
+    /// The texts of a row that are guarded.
+    pub(crate) fn guarded_texts(&self, pair: Pair) -> PairTexts<'_> {
+        if self.guards_texts() {
+            self.index.texts(pair)
+        } else {
+            [&[], &[]]
+        }
     }
 
     pub(crate) fn pair(&self, stratum: &Stratum, row: u64) -> Pair {

@@ -46,6 +46,7 @@ mod selection;
 mod shaping;
 pub mod sizes;
 mod streams;
+mod text_classes;
 mod thinning;
 pub mod threads;
 pub mod topk;

@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::hash::{Numbered, mix};
+use crate::pairs::{PairTexts, each_text};
 use crate::pulse::Pulse;
 
 /// Which identities must not come twice in a batch.
@@ -11,7 +12,7 @@ pub struct Guard {
     pub group: bool,
     /// No query identity twice.
     pub query: bool,
-    /// No passage identity twice.
+    /// No passage identity twice, and no text that the index lists for its cells.
     pub passage: bool,
 }
 
@@ -28,9 +29,11 @@ pub(crate) type Keys = [u32; 3];
 
 /// A row that may be drawn, for slots of its own class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
+pub(crate) struct Candidate<'a> {
     pub(crate) class: u32,
     pub(crate) keys: Keys,
+    /// Texts that must not come twice either.
+    pub(crate) texts: PairTexts<'a>,
 }
 
 const NONE: u32 = u32::MAX;
@@ -41,8 +44,14 @@ const MOVES: usize = 300;
 /// Partners tried in one move.
 const PARTNERS: usize = 512;
 
-/// Rows looked at while a block is repaired; slots that are empty then stay so.
+/// Looks into a batch while a block is repaired; slots that are empty then stay so.
 const LOOKS: usize = 1 << 24;
+
+/// Waiting rows tried for one slot where texts bind: they can meet so often that most rows wait.
+const TRIED: usize = 2048;
+
+/// Looks into a batch, a slot, that repairing may take where texts bind.
+const SLOT_LOOKS: usize = 256;
 
 /// Assigns candidates to slots: `slots[s]` is the class wanted at slot s, `size` slots make a
 /// batch. Returns the candidate at each slot, or `None` where no arrangement was found.
@@ -53,7 +62,7 @@ const LOOKS: usize = 1 << 24;
 pub(crate) fn pack(
     slots: &[u32],
     size: usize,
-    candidates: &[Candidate],
+    candidates: &[Candidate<'_>],
     guard: Guard,
     seed: u64,
     pulse: &Pulse,
@@ -106,10 +115,12 @@ impl Standing {
     }
 }
 
-/// The rows of every identity that comes more than once, for one kind of key.
+/// The rows of every identity that comes more than once, for one kind of key (or for texts).
 struct Repeats {
-    /// Number of each candidate's identity, or [`NONE`] if no other candidate has it.
+    /// Numbers of each candidate's identities that other candidates have too, one candidate after another.
     local: Vec<u32>,
+    /// Where those of each candidate begin, and the end of the last.
+    bounds: Vec<u32>,
     rows: Vec<Vec<u32>>,
     /// Rows before this one are placed.
     from: Vec<usize>,
@@ -124,21 +135,35 @@ struct Repeats {
 }
 
 impl Repeats {
-    fn new(candidates: &[Candidate], kind: usize, batches: usize) -> Self {
-        let key = |one: &u32| candidates[*one as usize].keys[kind];
-        let mut order: Vec<u32> = (0..candidates.len() as u32).collect();
-        order.sort_by_key(key);
-        let mut local = vec![NONE; candidates.len()];
+    fn of_kind(candidates: &[Candidate<'_>], kind: usize, batches: usize) -> Self {
+        let keys = candidates.iter().map(|one| one.keys[kind]);
+        Self::new(keys.zip(0..).collect(), candidates.len(), batches)
+    }
+
+    fn of_texts(candidates: &[Candidate<'_>], batches: usize) -> Self {
+        let texts = (0..)
+            .zip(candidates)
+            .flat_map(|(one, candidate)| each_text(candidate.texts).map(move |text| (text, one)));
+        Self::new(texts.collect(), candidates.len(), batches)
+    }
+
+    /// From every identity with a candidate that has it.
+    fn new(mut of: Vec<(u32, u32)>, candidates: usize, batches: usize) -> Self {
+        of.sort_unstable();
+        let mut local: Vec<(u32, u32)> = Vec::new();
         let mut rows: Vec<Vec<u32>> = Vec::new();
-        for run in order
-            .chunk_by(|a, b| key(a) == key(b))
-            .filter(|run| run.len() > 1)
-        {
-            for &one in run {
-                local[one as usize] = rows.len() as u32;
-            }
-            rows.push(run.to_vec());
+        for run in of.chunk_by(|a, b| a.0 == b.0).filter(|run| run.len() > 1) {
+            let number = rows.len() as u32;
+            local.extend(run.iter().map(|&(_, one)| (one, number)));
+            rows.push(run.iter().map(|&(_, one)| one).collect());
         }
+        local.sort_unstable();
+        let mut bounds = Vec::with_capacity(candidates + 1);
+        for (place, &(one, _)) in (0..).zip(&local) {
+            bounds.resize(bounds.len().max(one as usize + 1), place);
+        }
+        bounds.resize(candidates + 1, local.len() as u32);
+        let local = local.into_iter().map(|(_, number)| number).collect();
         let left: Vec<u32> = rows.iter().map(|rows| rows.len() as u32).collect();
         let mut by_left = vec![Vec::new(); batches + 1];
         for (identity, &count) in left.iter().enumerate() {
@@ -150,6 +175,7 @@ impl Repeats {
             is_hot: vec![false; rows.len()],
             hot: Vec::new(),
             local,
+            bounds,
             rows,
             left,
             by_left,
@@ -166,14 +192,23 @@ impl Repeats {
         }
     }
 
+    fn places(&self, one: u32) -> std::ops::Range<usize> {
+        self.bounds[one as usize] as usize..self.bounds[one as usize + 1] as usize
+    }
+
+    /// Numbers of a candidate's identities that other candidates have too.
+    fn of(&self, one: u32) -> &[u32] {
+        &self.local[self.places(one)]
+    }
+
     fn taken(&self, one: u32, batch: u32) -> bool {
-        let identity = self.local[one as usize];
-        identity != NONE && self.last[identity as usize] == batch
+        let mut identities = self.of(one).iter();
+        identities.any(|&identity| self.last[identity as usize] == batch)
     }
 
     fn placed(&mut self, one: u32, batch: u32) {
-        let identity = self.local[one as usize];
-        if identity != NONE {
+        for place in self.places(one) {
+            let identity = self.local[place];
             self.last[identity as usize] = batch;
             self.left[identity as usize] -= 1;
             let left = self.left[identity as usize] as usize;
@@ -187,7 +222,7 @@ impl Repeats {
 struct Packer<'a> {
     slots: &'a [u32],
     size: usize,
-    candidates: &'a [Candidate],
+    candidates: &'a [Candidate<'a>],
     repeats: Vec<Repeats>,
     /// Candidate at each slot.
     at: Vec<u32>,
@@ -195,6 +230,11 @@ struct Packer<'a> {
     slot_of: Vec<u32>,
     /// The slot at which an identity stands in a batch, for each kind; kept while slots are repaired.
     standing: Vec<Standing>,
+    /// The slots that the last look into a batch found.
+    found: Vec<u32>,
+    /// Waiting rows tried for one slot.
+    tried: usize,
+    /// Looks into a batch that repairing may still take.
     looks: usize,
     state: u64,
 }
@@ -203,24 +243,36 @@ impl<'a> Packer<'a> {
     fn new(
         slots: &'a [u32],
         size: usize,
-        candidates: &'a [Candidate],
+        candidates: &'a [Candidate<'a>],
         guard: Guard,
         seed: u64,
     ) -> Self {
         let switches = guard.switches();
         let batches = slots.len() / size;
+        let mut repeats: Vec<Repeats> = (0..3)
+            .filter(|&kind| switches[kind])
+            .map(|kind| Repeats::of_kind(candidates, kind, batches))
+            .collect();
+        let texts = |one: &Candidate<'_>| one.texts.iter().any(|list| !list.is_empty());
+        let binds = candidates.iter().any(texts);
+        if binds {
+            repeats.push(Repeats::of_texts(candidates, batches));
+        }
         Self {
             slots,
             size,
             candidates,
-            repeats: (0..3)
-                .filter(|&kind| switches[kind])
-                .map(|kind| Repeats::new(candidates, kind, batches))
-                .collect(),
+            repeats,
             at: vec![NONE; slots.len()],
             slot_of: vec![NONE; candidates.len()],
             standing: Vec::new(),
-            looks: 0,
+            found: Vec::new(),
+            tried: if binds { TRIED } else { usize::MAX },
+            looks: if binds {
+                LOOKS.min(SLOT_LOOKS * slots.len())
+            } else {
+                LOOKS + 1
+            },
             state: seed,
         }
     }
@@ -244,12 +296,14 @@ impl<'a> Packer<'a> {
         let before = self.at[slot];
         let batch = slot / self.size;
         for (standing, repeats) in self.standing.iter_mut().zip(&self.repeats) {
-            let local = |one: u32| repeats.local.get(one as usize).copied().unwrap_or(NONE);
-            if local(before) != NONE && standing.at(batch, local(before)) == slot as u32 {
-                standing.set(batch, local(before), NONE);
+            let of = |one: u32| if one == NONE { &[] } else { repeats.of(one) };
+            for &local in of(before) {
+                if standing.at(batch, local) == slot as u32 {
+                    standing.set(batch, local, NONE);
+                }
             }
-            if local(one) != NONE {
-                standing.set(batch, local(one), slot as u32);
+            for &local in of(one) {
+                standing.set(batch, local, slot as u32);
             }
         }
         self.at[slot] = one;
@@ -278,7 +332,9 @@ impl<'a> Packer<'a> {
                 let class = self.slots[slot] as usize;
                 let mut previous = NONE;
                 let mut one = head[class];
-                while one != NONE {
+                let mut tries = self.tried;
+                while one != NONE && tries > 0 {
+                    tries -= 1;
                     let after = next[one as usize];
                     let waits = self.slot_of[one as usize] == NONE;
                     let fits = waits && !self.taken(one, batch);
@@ -384,7 +440,7 @@ impl<'a> Packer<'a> {
         for hole in holes {
             let mut hole = hole;
             for _ in 0..MOVES {
-                if self.looks > LOOKS {
+                if self.looks == 0 {
                     return Ok(());
                 }
                 pulse.check()?;
@@ -472,27 +528,26 @@ impl<'a> Packer<'a> {
     /// How many rows of the batch of `slot`, `except` left out, share an identity with `one`;
     /// and the slot of the last of them.
     fn clashes(&mut self, one: u32, slot: usize, except: usize) -> (usize, usize) {
-        self.looks += 1;
+        self.looks = self.looks.saturating_sub(1);
         let batch = slot / self.size;
-        let mut found = [NONE; 3];
-        let mut count = 0;
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
         for (standing, repeats) in self.standing.iter().zip(&self.repeats) {
-            let local = repeats.local[one as usize];
-            if local == NONE {
-                continue;
-            }
-            let other = standing.at(batch, local);
-            if other != NONE
-                && other as usize != except
-                && self.at[other as usize] != one
-                && !found[..count].contains(&other)
-            {
-                found[count] = other;
-                count += 1;
+            for &local in repeats.of(one) {
+                let other = standing.at(batch, local);
+                if other != NONE
+                    && other as usize != except
+                    && self.at[other as usize] != one
+                    && !found.contains(&other)
+                {
+                    found.push(other);
+                }
             }
         }
-        let last = found[..count].iter().max();
-        (count, last.map_or(slot, |&last| last as usize))
+        let last = found.iter().max().map_or(slot, |&last| last as usize);
+        let count = found.len();
+        self.found = found;
+        (count, last)
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -509,6 +564,7 @@ pub(crate) fn clash(a: Keys, b: Keys, switches: [bool; 3]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pairs::meet;
     use proptest::prelude::*;
 
     const ALL: Guard = Guard {
@@ -517,7 +573,7 @@ mod tests {
         passage: true,
     };
 
-    fn check(slots: &[u32], size: usize, candidates: &[Candidate], packed: &[Option<u32>]) {
+    fn check(slots: &[u32], size: usize, candidates: &[Candidate<'_>], packed: &[Option<u32>]) {
         let mut seen = vec![false; candidates.len()];
         for (slot, one) in packed.iter().enumerate() {
             let Some(one) = one else { continue };
@@ -530,7 +586,9 @@ mod tests {
                 for other in &batch[..a] {
                     if let (Some(one), Some(other)) = (one, other) {
                         let keys = |one: &u32| candidates[*one as usize].keys;
+                        let texts = |one: &u32| candidates[*one as usize].texts;
                         assert!(!clash(keys(one), keys(other), ALL.switches()));
+                        assert!(!meet(texts(one), texts(other)));
                     }
                 }
             }
@@ -559,7 +617,7 @@ mod tests {
                 }
                 *counts.entry(identity).or_insert(0) += 1;
                 let row = candidates.len() as u32;
-                candidates.push(Candidate { class: 0, keys: [row, row, identity] });
+                candidates.push(Candidate { class: 0, keys: [row, row, identity], texts: [&[]; 2] });
             }
             let slots = vec![0; size * batches];
             let packed = pack(&slots, size, &candidates, ALL, seed, &Pulse::new(&|| true))?;
@@ -582,9 +640,21 @@ mod tests {
             };
             let slots: Vec<u32> =
                 (0..size * batches).map(|_| draw(u64::from(classes))).collect();
-            let candidates: Vec<Candidate> = slots
+            let lists: Vec<[Vec<u32>; 2]> = slots
                 .iter()
-                .map(|&class| Candidate { class, keys: [draw(spread), draw(spread), draw(spread)] })
+                .map(|_| [(); 2].map(|()| {
+                    let count = draw(4).saturating_sub(2);
+                    (0..count).map(|one| one * 1000 + draw(spread)).collect()
+                }))
+                .collect();
+            let candidates: Vec<Candidate<'_>> = slots
+                .iter()
+                .zip(&lists)
+                .map(|(&class, lists)| Candidate {
+                    class,
+                    keys: [draw(spread), draw(spread), draw(spread)],
+                    texts: lists.each_ref().map(|one| &one[..]),
+                })
                 .collect();
             let packed = pack(&slots, size, &candidates, ALL, seed, &Pulse::new(&|| true))?;
             check(&slots, size, &candidates, &packed);

@@ -8,14 +8,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::Result;
 use crate::configuration::Unit;
 use crate::epoch::Epoch;
 use crate::hash::key;
+
 use crate::layout::{Lane, Layout};
 use crate::mixture::Mixing;
 use crate::pairs::Key;
 use crate::pulse::Pulse;
-use crate::{Error, Result};
 
 /// Epochs whose batches must all be filled as they are.
 const STRICT_EPOCHS: u64 = 8;
@@ -110,7 +111,7 @@ impl Looked<'_> {
                 found = layout.eased(&given, &empty, place, 0, pulse)?;
             }
             if found.is_none() {
-                return Err(Error::InfeasiblePlan(layout.cannot_fill(scarcest)));
+                return Err(layout.cannot_fill(scarcest, pulse));
             }
         }
         self.compositions.insert(composition);
@@ -175,6 +176,12 @@ impl Layout {
         } else {
             blocked
         };
+        let texts = if self.guards_texts() {
+            self.index.longest_texts() * self.index.most_texts(stratum.query, stratum.passage)
+        } else {
+            0
+        };
+        let blocked = blocked.saturating_add(texts);
         stratum.rows > (self.guarded_rows() as u64 - 1).saturating_mul(blocked)
     }
 }

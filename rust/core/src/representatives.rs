@@ -2,13 +2,16 @@
 //!
 //! Where one kind of identity decides (rows that share another share it too), slots are matched with
 //! identities along augmenting paths (Berge 1957); rows of one stratum under two kinds are the edges of a
-//! graph, of which a matching is wanted. Three kinds in general are hard: there the search is cut off.
+//! graph, of which a matching is wanted. Three kinds in general are hard: there the search is cut off. Texts,
+//! of which a row may bring many, are one more kind; matched like one where rows that share anything share all
+//! with one another.
 
 use std::collections::VecDeque;
 
 use crate::Result;
 use crate::hash::{Numbered, mix};
 use crate::packing::Keys;
+use crate::pairs::{PairTexts, each_text};
 use crate::pulse::Pulse;
 
 /// Rows that are looked at, at least, where no single kind of identity decides.
@@ -16,10 +19,15 @@ const STEPS: usize = 1 << 20;
 
 const NONE: u32 = u32::MAX;
 
+/// The number of texts among the kinds of identities.
+const TEXTS: usize = 3;
+
 /// Rows that may stand at the slots of a batch.
 pub(crate) struct Choice<'a> {
     /// Rows of each stratum.
     pub(crate) rows: &'a [Vec<Keys>],
+    /// Texts that must not come twice either, of each of these rows; empty where there are none.
+    pub(crate) texts: &'a [Vec<PairTexts<'a>>],
     /// Number of the stratum of each slot.
     pub(crate) slots: &'a [usize],
     /// Whether no two rows of a stratum are of one group.
@@ -41,17 +49,33 @@ impl Choice<'_> {
         if kinds.is_empty() {
             return Ok(Some(begun.iter().map(|one| one.unwrap_or(0)).collect()));
         }
-        if let Some(kind) = kinds.iter().copied().find(|&kind| self.decides(kind)) {
-            return self.matched(kind, begun, pulse);
+        let of_kind = |kind: usize| {
+            move |stratum: usize, row: usize| u64::from(self.rows[stratum][row][kind])
+        };
+        if self.texts.is_empty() {
+            if let Some(kind) = kinds.iter().copied().find(|&kind| self.decides(kind)) {
+                return self.matched(of_kind(kind), begun, pulse);
+            }
+        } else {
+            if let Some(parts) = self.parts(pulse)? {
+                let part = |stratum: usize, row: usize| u64::from(parts[stratum][row]);
+                return self.matched(part, begun, pulse);
+            }
+            let counts = self.text_counts(pulse)?;
+            let common = |stratum: usize, row: usize| self.most_common(&counts, stratum, row);
+            if self.matched(common, begun, pulse)?.is_none() {
+                return Ok(None);
+            }
         }
         for &kind in &kinds {
-            if self.matched(kind, begun, pulse)?.is_none() {
+            if self.matched(of_kind(kind), begun, pulse)?.is_none() {
                 return Ok(None);
             }
         }
         let one_stratum = self.slots.iter().all(|&slot| slot == self.slots[0]);
         if one_stratum
             && self.parted
+            && self.texts.is_empty()
             && let [1, 2] | [0, 1, 2] = kinds[..]
         {
             return self.edges([1, 2], pulse);
@@ -74,23 +98,95 @@ impl Choice<'_> {
         })
     }
 
-    /// Slots matched with the identities of one kind.
+    /// The guarded identities of a row, each once.
+    fn identities(&self, stratum: usize, row: usize) -> impl Iterator<Item = (usize, u32)> {
+        let keys = self.rows[stratum][row];
+        let kinds = (0..3).filter(|&kind| self.switches[kind]);
+        let texts = self.texts.get(stratum).map_or([&[][..]; 2], |of| of[row]);
+        kinds
+            .map(move |kind| (kind, keys[kind]))
+            .chain(each_text(texts).map(|text| (TEXTS, text)))
+    }
+
+    /// A number for every row, such that two share an identity just if they share that number; `None` where a
+    /// row shares one with a second row and another with a third.
+    fn parts(&self, pulse: &Pulse) -> Result<Option<Vec<Vec<u32>>>> {
+        // Identities are joined by the rows that have them; one of each part must be that of all its rows.
+        let mut numbers: [Numbered<u32, u32>; TEXTS + 1] = Default::default();
+        let (mut above, mut counts): (Vec<u32>, Vec<u32>) = Default::default();
+        let mut part_of: Vec<Vec<u32>> = Vec::with_capacity(self.rows.len());
+        for (stratum, rows) in self.rows.iter().enumerate() {
+            pulse.check()?;
+            let mut own = Vec::with_capacity(rows.len());
+            for row in 0..rows.len() {
+                let mut first = NONE;
+                for (kind, identity) in self.identities(stratum, row) {
+                    let number = *numbers[kind].entry(identity).or_insert_with(|| {
+                        above.push(above.len() as u32);
+                        counts.push(0);
+                        above.len() as u32 - 1
+                    });
+                    counts[number as usize] += 1;
+                    if first == NONE {
+                        first = number;
+                    } else {
+                        let (one, other) = (top(&mut above, first), top(&mut above, number));
+                        above[one as usize] = other;
+                    }
+                }
+                own.push(first);
+            }
+            part_of.push(own);
+        }
+        let mut rows_of = vec![0; above.len()];
+        let mut most = vec![0; above.len()];
+        for part in part_of.iter_mut().flatten() {
+            *part = top(&mut above, *part);
+            rows_of[*part as usize] += 1;
+        }
+        for (identity, &count) in (0..).zip(&counts) {
+            let most = &mut most[top(&mut above, identity) as usize];
+            *most = count.max(*most);
+        }
+        let mut parts = rows_of.iter().zip(&most).filter(|part| *part.0 > 0);
+        Ok(parts.all(|(rows, most)| rows == most).then_some(part_of))
+    }
+
+    /// How many rows bring each text.
+    fn text_counts(&self, pulse: &Pulse) -> Result<Numbered<u32, u32>> {
+        let mut counts: Numbered<u32, u32> = Numbered::default();
+        for texts in self.texts {
+            pulse.check()?;
+            for text in texts.iter().flat_map(|&texts| each_text(texts)) {
+                *counts.entry(text).or_default() += 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The most common text of a row, or its passage identity where it brings none.
+    fn most_common(&self, counts: &Numbered<u32, u32>, stratum: usize, row: usize) -> u64 {
+        let texts = each_text(self.texts[stratum][row]);
+        let most = texts.max_by_key(|text| (counts.get(text), *text));
+        most.map_or(1 << 32 | u64::from(self.rows[stratum][row][2]), u64::from)
+    }
+
+    /// Slots matched with identities, of which each row has one.
     fn matched(
         &self,
-        kind: usize,
+        identity: impl Fn(usize, usize) -> u64,
         begun: &[Option<u32>],
         pulse: &Pulse,
     ) -> Result<Option<Vec<u32>>> {
-        let mut numbers: Numbered<u32, u32> = Numbered::default();
-        let edges: Vec<Vec<(u32, u32)>> = self
-            .rows
-            .iter()
-            .map(|rows| {
-                let number = |keys: &Keys| {
+        let mut numbers: Numbered<u64, u32> = Numbered::default();
+        let edges: Vec<Vec<(u32, u32)>> = (0..)
+            .zip(self.rows)
+            .map(|(stratum, rows)| {
+                let number = |row: usize| {
                     let next = numbers.len() as u32;
-                    *numbers.entry(keys[kind]).or_insert(next)
+                    *numbers.entry(identity(stratum, row)).or_insert(next)
                 };
-                let mut edges: Vec<(u32, u32)> = rows.iter().map(number).zip(0..).collect();
+                let mut edges: Vec<(u32, u32)> = (0..rows.len()).map(number).zip(0..).collect();
                 edges.sort_unstable();
                 edges.dedup_by_key(|edge| edge.0);
                 edges
@@ -99,7 +195,7 @@ impl Choice<'_> {
         let mut matching = Matching::new(numbers.len(), self.slots.len());
         for (slot, row) in begun.iter().enumerate() {
             if let Some(row) = row {
-                let identity = self.rows[self.slots[slot]][*row as usize][kind];
+                let identity = identity(self.slots[slot], *row as usize);
                 matching.join(slot as u32, numbers[&identity], *row);
             }
         }
@@ -227,42 +323,48 @@ impl Matching {
     }
 }
 
+/// The identity that stands for all that were joined with one.
+fn top(above: &mut [u32], mut one: u32) -> u32 {
+    while above[one as usize] != one {
+        let next = above[above[one as usize] as usize];
+        above[one as usize] = next;
+        one = next;
+    }
+    one
+}
+
 struct Search<'a> {
     choice: &'a Choice<'a>,
     /// How often each identity came, for each kind.
-    taken: [Numbered<u32, u32>; 3],
+    taken: [Numbered<u32, u32>; TEXTS + 1],
     at: Vec<u32>,
     left: usize,
     seed: u64,
 }
 
 impl Search<'_> {
-    fn keys(&self, slot: usize, row: u32) -> Keys {
-        self.choice.rows[self.choice.slots[slot]][row as usize]
-    }
-
     fn put(&mut self, slot: usize, row: u32) {
-        let keys = self.keys(slot, row);
-        for (taken, key) in self.taken.iter_mut().zip(keys) {
-            *taken.entry(key).or_default() += 1;
+        let stratum = self.choice.slots[slot];
+        for (kind, identity) in self.choice.identities(stratum, row as usize) {
+            *self.taken[kind].entry(identity).or_default() += 1;
         }
         self.at[slot] = row;
     }
 
     fn lift(&mut self, slot: usize) {
-        let keys = self.keys(slot, self.at[slot]);
-        for (taken, key) in self.taken.iter_mut().zip(keys) {
-            *taken.entry(key).or_default() -= 1;
+        let stratum = self.choice.slots[slot];
+        let row = self.at[slot] as usize;
+        for (kind, identity) in self.choice.identities(stratum, row) {
+            *self.taken[kind].entry(identity).or_default() -= 1;
         }
         self.at[slot] = NONE;
     }
 
-    fn fits(&self, keys: &Keys) -> bool {
-        (0..3).all(|kind| {
-            !self.choice.switches[kind]
-                || self.taken[kind]
-                    .get(&keys[kind])
-                    .is_none_or(|&count| count == 0)
+    fn fits(&self, stratum: usize, row: usize) -> bool {
+        let mut all = self.choice.identities(stratum, row);
+        all.all(|(kind, identity)| {
+            let count = self.taken[kind].get(&identity);
+            count.is_none_or(|&count| count == 0)
         })
     }
 
@@ -280,8 +382,8 @@ impl Search<'_> {
         for stratum in (0..strata).filter(|&stratum| empty[stratum] > 0) {
             let rows = &self.choice.rows[stratum];
             self.left = self.left.saturating_sub(rows.len());
-            let fitting = (0u32..).zip(rows).filter(|(_, keys)| self.fits(keys));
-            let fitting: Vec<u32> = fitting.map(|(row, _)| row).collect();
+            let fitting = (0..rows.len() as u32).filter(|&row| self.fits(stratum, row as usize));
+            let fitting: Vec<u32> = fitting.collect();
             let spare = (fitting.len() + 1).saturating_sub(empty[stratum]);
             if hardest.as_ref().is_none_or(|one| spare < one.0) {
                 hardest = Some((spare, first[stratum], fitting));

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::pairs::{PairTexts, meet};
+
 /// Rows tried in exchange for one that clashes.
 const PARTNERS: usize = 64;
 
@@ -12,6 +14,10 @@ pub(crate) struct Board<'a> {
     pub(crate) size: usize,
     /// Identities of the candidates, for each guarded kind.
     pub(crate) keys: &'a [Vec<u32>],
+    /// Texts of the candidates that must not come twice either; empty where there are none.
+    pub(crate) texts: &'a [PairTexts<'a>],
+    /// How many candidates there are.
+    pub(crate) candidates: usize,
     /// First candidates of the classes, ascending.
     pub(crate) classes: &'a [u32],
     /// Candidate at each slot.
@@ -26,6 +32,7 @@ struct Seen {
 }
 
 impl Seen {
+    /// Room for `size` identities of a batch.
     fn new(size: usize) -> Self {
         let bits = (4 * size).next_power_of_two().trailing_zeros().max(4);
         Self {
@@ -73,24 +80,27 @@ impl Board<'_> {
     /// later row fitted. `slot_of` is filled with the slot of each candidate once it is needed.
     fn sweep(&mut self, slot_of: &mut Vec<u32>) -> Vec<usize> {
         let mut seen: Vec<Seen> = self.keys.iter().map(|_| Seen::new(self.size)).collect();
+        let mut texts_seen = Seen::new(self.most_texts());
         let mut left = Vec::new();
         for slot in 0..self.at.len() {
             let batch = (slot / self.size) as u32;
             let mut one = self.at[slot];
-            let clashes = |seen: &[Seen], one: u32| {
+            let clashes = |seen: &[Seen], texts_seen: &Seen, one: u32| {
                 let mut both = seen.iter().zip(self.keys);
                 both.any(|(seen, keys)| seen.place(batch, keys[one as usize]).1)
+                    || self.texts(one).any(|text| texts_seen.place(batch, text).1)
             };
-            if clashes(&seen, one) {
+            if clashes(&seen, &texts_seen, one) {
                 if slot_of.is_empty() {
-                    slot_of.resize(self.keys[0].len(), u32::MAX);
+                    slot_of.resize(self.candidates, u32::MAX);
                     for (slot, &one) in self.at.iter().enumerate() {
                         slot_of[one as usize] = slot as u32;
                     }
                 }
                 let end = (batch + 1) * self.size as u32;
-                let fits =
-                    |partner: usize| slot_of[partner] >= end && !clashes(&seen, partner as u32);
+                let fits = |partner: usize| {
+                    slot_of[partner] >= end && !clashes(&seen, &texts_seen, partner as u32)
+                };
                 if let Some(partner) = self.partners(one).find(|&partner| fits(partner)) {
                     let there = slot_of[partner];
                     if there != u32::MAX {
@@ -107,8 +117,23 @@ impl Board<'_> {
             for (seen, keys) in seen.iter_mut().zip(self.keys) {
                 seen.came(batch, keys[one as usize]);
             }
+            for text in self.texts(one) {
+                texts_seen.came(batch, text);
+            }
         }
         left
+    }
+
+    fn texts(&self, one: u32) -> impl Iterator<Item = u32> + use<'_> {
+        let both = self.texts.get(one as usize).into_iter().flatten();
+        both.flat_map(|list| list.iter().copied())
+    }
+
+    /// How many texts a batch may hold.
+    fn most_texts(&self) -> usize {
+        let counts = self.texts.iter().map(|both| both[0].len() + both[1].len());
+        let (all, most) = counts.fold((0, 0), |(all, most), one| (all + one, one.max(most)));
+        all.min(most.saturating_mul(self.size))
     }
 
     /// Rows of the class of `one`, from all over it: neighbours often stand in one batch.
@@ -149,14 +174,22 @@ impl Board<'_> {
         let end = self
             .classes
             .get(next)
-            .map_or(self.keys[0].len(), |&end| end as usize);
+            .map_or(self.candidates, |&end| end as usize);
         self.classes[next - 1] as usize..end
     }
 
-    /// Whether a row shares no identity with the others of the batch of `slot`.
+    /// Whether a row shares no identity and no text with the others of the batch of `slot`.
     fn fits(&self, one: u32, slot: usize) -> bool {
         let start = slot / self.size * self.size;
         let slots = &self.at[start..start + self.size];
+        if let Some(&own) = self.texts.get(one as usize)
+            && own.iter().any(|list| !list.is_empty())
+            && slots.iter().enumerate().any(|(place, &other)| {
+                start + place != slot && meet(own, self.texts[other as usize])
+            })
+        {
+            return false;
+        }
         self.keys.iter().all(|keys| {
             let own = keys[one as usize];
             let same = slots
@@ -191,7 +224,9 @@ mod tests {
             let class = |one: u32| classes.partition_point(|&first| first <= one);
             let before: Vec<u32> = (0..(size * batches) as u32).collect();
             let mut at = before.clone();
-            let mut board = Board { size, keys: &keys, classes: &classes, at: &mut at };
+            let mut board = Board {
+                size, keys: &keys, texts: &[], candidates: count, classes: &classes, at: &mut at,
+            };
             let cleared = board.clear();
             let twice = at.chunks(size).any(|batch| {
                 keys.iter().any(|keys| {
@@ -215,6 +250,8 @@ mod tests {
         let mut board = Board {
             size: 2,
             keys: &keys,
+            texts: &[],
+            candidates: 6,
             classes: &[0],
             at: &mut at,
         };

@@ -151,7 +151,7 @@ impl Layout {
                 pulse.check()?;
                 self.fill(one)?;
                 if !self.is_windowed() {
-                    self.shape_homogeneous(one)?;
+                    self.shape_homogeneous(one, pulse)?;
                 }
             }
         }
@@ -168,9 +168,12 @@ impl Layout {
         for part in parts {
             if self.shares_blocks() {
                 let both = [&self.monolingual, &self.cross].into_iter().flatten();
-                self.spread(&both.cloned().collect::<Vec<_>>())?;
+                let both: Vec<Lane> = both.cloned().collect();
+                self.spread(&both)?;
+                self.spread_texts(&both, pulse)?;
             } else {
                 self.spread(part)?;
+                self.spread_texts(part, pulse)?;
             }
             self.thin(part, pulse)?;
         }
@@ -268,7 +271,7 @@ impl Layout {
         u64::from(self.index.sharing(Key::from(kind)).most[language])
     }
 
-    fn shape_homogeneous(&mut self, one: usize) -> Result<()> {
+    fn shape_homogeneous(&mut self, one: usize, pulse: &Pulse) -> Result<()> {
         let size = self.config.batch_size as u64;
         let stratum = self.strata[one].clone();
         let mut batches = stratum.rows / size;
@@ -309,6 +312,20 @@ impl Layout {
                     .into_iter()
                     .map(|(identity, count)| (kind, identity, count)),
             );
+        }
+        let common = self.index.most_texts(stratum.query, stratum.passage);
+        if self.guards_texts() && common > stratum.rows / size / 4 {
+            let found = self.text_classes(&[&stratum], pulse)?;
+            busiest = busiest.max(found.most());
+            if found.most() > stratum.rows / size {
+                let placed = most_batches(&found.classes, stratum.rows / size, size);
+                if placed == 0 {
+                    return Err(self.too_common(&self.name(&stratum), stratum.rows, &found));
+                }
+                batches = batches.min(placed);
+                let texts = found.texts.into_iter();
+                surplus.extend(texts.map(|(text, count)| (IdentityKind::Text, text, count)));
+            }
         }
         let of = Some((stratum.query, stratum.passage));
         self.frequent

@@ -6,11 +6,14 @@ use crate::Result;
 use crate::configuration::Unit;
 use crate::hash::{Numbered, mix};
 use crate::kernel::Kernel;
-use crate::layout::{Frequent, KINDS, Lane, Layout, Thinned};
+use crate::layout::{Frequent, IdentityKind, KINDS, Lane, Layout, Stratum, Thinned};
 use crate::packing::Keys;
-use crate::pairs::Key;
+use crate::pairs::{Key, each_text};
 use crate::permutation::Permutation;
 use crate::pulse::Pulse;
+
+/// The number of texts among the kinds of identities.
+const TEXTS: usize = KINDS.len();
 
 /// Rounds in which the chances of frequent identities settle.
 const THINNING_ROUNDS: usize = 12;
@@ -96,29 +99,30 @@ impl Layout {
         }
         let switches = self.config.guard.switches();
         let mut numbers = Numbers::default();
-        let mut rows: Vec<Vec<Keys>> = Vec::with_capacity(shares.len());
+        let mut rows: Vec<Rows> = Vec::with_capacity(shares.len());
         for &(one, _) in &shares {
             pulse.check()?;
-            let stratum = &self.strata[one];
-            let numbered = |row| numbers.of(self.keys(self.pair(stratum, row)));
-            rows.push((0..stratum.rows).map(numbered).collect());
+            rows.push(self.numbered(&self.strata[one], &mut numbers, pulse)?);
         }
         let ones = |kind: usize| vec![1.0f64; numbers.identities[kind].len()];
-        let mut chances = [0, 1, 2].map(ones);
-        let chance = |chances: &[Vec<f64>; 3], keys: &Keys| {
-            (0..3)
-                .map(|kind| chances[kind][keys[kind] as usize])
+        let mut chances = [0, 1, 2, TEXTS].map(ones);
+        let chance = |chances: &[Vec<f64>; TEXTS + 1], rows: &Rows, row: usize| {
+            rows.identities(row)
+                .map(|(kind, number)| chances[kind][number as usize])
                 .fold(1.0, f64::min)
         };
         for _ in 0..THINNING_ROUNDS {
-            let mut rates = [0, 1, 2].map(|kind| vec![0.0; numbers.identities[kind].len()]);
+            let mut rates = [0, 1, 2, TEXTS].map(|kind| vec![0.0; numbers.identities[kind].len()]);
             for (rows, &(_, share)) in rows.iter().zip(&shares) {
                 pulse.check()?;
-                let weights: Vec<f64> = rows.iter().map(|keys| chance(&chances, keys)).collect();
+                let all = 0..rows.keys.len();
+                let weights: Vec<f64> = all.map(|row| chance(&chances, rows, row)).collect();
                 let sum: f64 = weights.iter().sum();
-                for (keys, weight) in rows.iter().zip(weights) {
-                    for kind in (0..3).filter(|&kind| switches[kind]) {
-                        rates[kind][keys[kind] as usize] += size * share * weight / sum;
+                for (row, weight) in weights.into_iter().enumerate() {
+                    for (kind, number) in rows.identities(row) {
+                        if kind == TEXTS || switches[kind] {
+                            rates[kind][number as usize] += size * share * weight / sum;
+                        }
                     }
                 }
             }
@@ -138,28 +142,37 @@ impl Layout {
         let mut found: BTreeMap<(usize, u32), (u64, f64)> = BTreeMap::new();
         for (rows, &(one, _)) in rows.iter().zip(&shares) {
             pulse.check()?;
-            let mut heavy: Vec<(Keys, u32, f64)> = Vec::new();
-            for (row, keys) in rows.iter().enumerate() {
-                let own = chance(&chances, keys);
+            let mut heavy: Vec<Heavy> = Vec::new();
+            for row in 0..rows.keys.len() {
+                let own = chance(&chances, rows, row);
                 if own < 1.0 {
-                    let given = [0, 1, 2].map(|kind| numbers.identities[kind][keys[kind] as usize]);
-                    heavy.push((given, row as u32, own));
-                    for kind in 0..3 {
-                        if chances[kind][keys[kind] as usize] < 1.0 {
-                            let entry = found.entry((kind, given[kind])).or_default();
-                            *entry = (entry.0 + 1, entry.1 + own);
-                        }
+                    let given =
+                        |(kind, number): (usize, u32)| numbers.identities[kind][number as usize];
+                    let of_row = rows
+                        .identities(row)
+                        .filter(|&(kind, number)| chances[kind][number as usize] < 1.0);
+                    let rarest = of_row
+                        .clone()
+                        .filter(|&(kind, _)| kind == TEXTS)
+                        .map(|of| (chances[TEXTS][of.1 as usize], given(of)))
+                        .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+                    let text = rarest.map_or(0, |(_, text)| text);
+                    let keys = [2, 1, 0].map(|kind| given((kind, rows.keys[row][kind])));
+                    heavy.push(([text, keys[0], keys[1], keys[2]], row as u32, own));
+                    for of in of_row {
+                        let entry = found.entry((of.0, given(of))).or_default();
+                        *entry = (entry.0 + 1, entry.1 + own);
                     }
                 }
             }
-            self.strata[one].thinned = thinned(heavy, rows.len());
+            self.strata[one].thinned = thinned(heavy, rows.keys.len());
         }
         self.frequent
             .extend(
                 found
                     .into_iter()
                     .map(|((kind, identity), (rows, placed))| Frequent {
-                        kind: KINDS[kind],
+                        kind: KINDS.get(kind).copied().unwrap_or(IdentityKind::Text),
                         identity,
                         stratum: None,
                         rows,
@@ -167,6 +180,32 @@ impl Layout {
                     }),
             );
         Ok(())
+    }
+
+    /// The rows of a stratum by the numbers of their identities.
+    fn numbered(&self, stratum: &Stratum, numbers: &mut Numbers, pulse: &Pulse) -> Result<Rows> {
+        let mut rows = Rows {
+            keys: Vec::with_capacity(stratum.rows as usize),
+            texts: Vec::new(),
+            bounds: Vec::new(),
+        };
+        let has_texts = self.guards_texts();
+        if has_texts {
+            rows.bounds.push(0);
+        }
+        for row in 0..stratum.rows {
+            let pair = self.pair(stratum, row);
+            let keys = self.keys(pair);
+            rows.keys
+                .push([0, 1, 2].map(|kind| numbers.of(kind, keys[kind])));
+            if has_texts {
+                pulse.check()?;
+                let texts = each_text(self.index.texts(pair));
+                rows.texts.extend(texts.map(|text| numbers.of(TEXTS, text)));
+                rows.bounds.push(rows.texts.len());
+            }
+        }
+        Ok(rows)
     }
 
     /// Whether some identity may be due more than once a batch, from counts a language: cheap,
@@ -187,7 +226,12 @@ impl Layout {
                 let most = most(guard.query, Key::Query, stratum.query)
                     .max(most(guard.passage, Key::Passage, stratum.passage))
                     .max(u32::from(guard.group));
-                share * f64::from(most) / stratum.rows as f64
+                let texts = if self.guards_texts() {
+                    self.index.most_texts(stratum.query, stratum.passage)
+                } else {
+                    0
+                };
+                share * (texts as f64).max(f64::from(most)) / stratum.rows as f64
             })
             .sum();
         bound * self.guarded_rows() as f64 > 1.0
@@ -197,25 +241,45 @@ impl Layout {
 /// Numbers for the identities of each kind, one after the other as they come.
 #[derive(Default)]
 struct Numbers {
-    known: [Numbered<u32, u32>; 3],
-    identities: [Vec<u32>; 3],
+    known: [Numbered<u32, u32>; TEXTS + 1],
+    identities: [Vec<u32>; TEXTS + 1],
 }
 
 impl Numbers {
-    fn of(&mut self, keys: Keys) -> Keys {
-        [0, 1, 2].map(|kind| {
-            let identities = &mut self.identities[kind];
-            let new = || {
-                identities.push(keys[kind]);
-                identities.len() as u32 - 1
-            };
-            *self.known[kind].entry(keys[kind]).or_insert_with(new)
-        })
+    fn of(&mut self, kind: usize, identity: u32) -> u32 {
+        let identities = &mut self.identities[kind];
+        let new = || {
+            identities.push(identity);
+            identities.len() as u32 - 1
+        };
+        *self.known[kind].entry(identity).or_insert_with(new)
     }
 }
 
-/// Which of the heavy rows (keys, row, chance) of a stratum each pass keeps.
-fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
+/// Numbers of the identities of a stratum's rows.
+struct Rows {
+    keys: Vec<Keys>,
+    /// Those of their texts, one row after another; empty where none are guarded.
+    texts: Vec<u32>,
+    /// Where the texts of each row begin, and the end of the last.
+    bounds: Vec<usize>,
+}
+
+impl Rows {
+    /// Kinds and numbers of a row's identities.
+    fn identities(&self, row: usize) -> impl Iterator<Item = (usize, u32)> + Clone {
+        let bounds = self.bounds.get(row).zip(self.bounds.get(row + 1));
+        let texts = bounds.map_or(&[][..], |(&start, &end)| &self.texts[start..end]);
+        let keys = self.keys[row].into_iter().enumerate();
+        keys.chain(texts.iter().map(|&text| (TEXTS, text)))
+    }
+}
+
+/// A row that is too frequent: what it is ordered by, its number and its chance.
+type Heavy = ([u32; 4], u32, f64);
+
+/// Which of the heavy rows of a stratum each pass keeps.
+fn thinned(mut heavy: Vec<Heavy>, rows: usize) -> Option<Thinned> {
     if heavy.is_empty() {
         return None;
     }
@@ -230,7 +294,7 @@ fn thinned(mut heavy: Vec<(Keys, u32, f64)>, rows: usize) -> Option<Thinned> {
     };
     let mut rows_only: Vec<u32> = heavy.iter().map(|one| one.1).collect();
     rows_only.sort_unstable();
-    heavy.sort_unstable_by_key(|&(keys, row, _)| (keys[2], keys[1], keys[0], row));
+    heavy.sort_unstable_by_key(|&(keys, row, _)| (keys, row));
     let mut sum = 0.0;
     let mut chances: Vec<(u32, f64)> = heavy
         .into_iter()

@@ -63,6 +63,7 @@ pub(crate) fn audit_plan<'py>(
     counts.set_item("drift", found.drift)?;
     counts.set_item("deviations", found.deviations.into_pyarray(py))?;
     counts.set_item("repeated", found.repeated)?;
+    counts.set_item("repeated_texts", found.repeated_texts)?;
     counts.set_item("substitutes", found.substitutes)?;
     counts.set_item("digest", format!("{:032x}", found.digest))?;
     Ok(counts)

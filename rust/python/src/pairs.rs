@@ -34,7 +34,7 @@ pub(crate) struct PairIndex {
 #[pymethods]
 impl PairIndex {
     #[new]
-    #[pyo3(signature = (group, language, query, passage, query_identity, passage_identity, languages))]
+    #[pyo3(signature = (group, language, query, passage, query_identity, passage_identity, languages, texts=None))]
     #[expect(clippy::too_many_arguments, reason = "one argument a column")]
     fn new(
         py: Python<'_>,
@@ -45,6 +45,7 @@ impl PairIndex {
         query_identity: Option<Column<'_>>,
         passage_identity: Option<Column<'_>>,
         languages: usize,
+        texts: Option<(Column<'_>, Column<'_>)>,
     ) -> PyResult<Self> {
         let (group, language) = (group.numbers(), language.numbers());
         let (query, passage) = (query.numbers(), passage.numbers());
@@ -58,7 +59,16 @@ impl PairIndex {
             query_identity: query_identity.as_deref(),
             passage_identity: passage_identity.as_deref(),
         };
-        let inner = enter(py, None, |_| pairs::PairIndex::build(columns, languages))?;
+        let texts = texts
+            .as_ref()
+            .map(|(bounds, ids)| (bounds.numbers(), ids.numbers()));
+        let inner = enter(py, None, |_| {
+            let index = pairs::PairIndex::build(columns, languages)?;
+            match &texts {
+                Some((bounds, ids)) => index.with_texts(&**bounds, &**ids),
+                None => Ok(index),
+            }
+        })?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -198,6 +208,43 @@ impl PairIndex {
             from.into_pyarray(py),
             to.into_pyarray(py),
         ))
+    }
+
+    /// Whether some cell lists a text.
+    #[getter]
+    fn has_texts(&self) -> bool {
+        self.inner.has_texts()
+    }
+
+    /// The texts of pair ids, as (indptr, ids).
+    fn texts<'py>(&self, py: Python<'py>, ids: Ids<'py>) -> PyResult<Identities<'py>> {
+        let ids = ids.as_slice()?;
+        let index = &self.inner;
+        let (bounds, texts) = enter(py, None, |_| {
+            let (mut bounds, mut texts) = (vec![0], Vec::new());
+            for &id in ids {
+                let (query_cell, passage_cell) = decode(index, id)?;
+                let start = texts.len();
+                let both = index.texts(pairs::Pair {
+                    query_cell,
+                    passage_cell,
+                });
+                texts.extend(both.into_iter().flatten().map(|&text| i64::from(text)));
+                texts[start..].sort_unstable();
+                // A text that both cells list is one.
+                let mut kept = start;
+                for place in start..texts.len() {
+                    if kept == start || texts[kept - 1] != texts[place] {
+                        texts[kept] = texts[place];
+                        kept += 1;
+                    }
+                }
+                texts.truncate(kept);
+                bounds.push(texts.len() as i64);
+            }
+            Ok((bounds, texts))
+        })?;
+        Ok((bounds.into_pyarray(py), texts.into_pyarray(py)))
     }
 
     /// Query identity and passage identity of pair ids.

@@ -217,6 +217,7 @@ impl Plan {
             IdentityKind::Group => "group",
             IdentityKind::Query => "query",
             IdentityKind::Passage => "passage",
+            IdentityKind::Text => "text",
         };
         let plain = |one: &plan::Frequent| {
             (

@@ -1,5 +1,6 @@
 //! The counts of a run of batches.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -83,6 +84,7 @@ pub(super) struct Counted {
     pub(super) monolingual: Run,
     pub(super) cross: Run,
     pub(super) repeated: [u64; 3],
+    pub(super) repeated_texts: u64,
     pub(super) substitutes: u64,
     /// XXH3-128 of each batch, least byte first.
     pub(super) hashes: Vec<u8>,
@@ -120,16 +122,9 @@ impl Chunk {
 
 fn count(counting: &Counting<'_>, batches: Batches) -> Result<Counted> {
     let size = counting.size;
-    let languages = batches.query_language.iter().zip(&batches.passage_language);
-    let strata = languages.map(|(&query, &passage)| {
-        let number = counting.strata.number(query as usize, passage as usize);
-        number.ok_or_else(|| {
-            Error::OutOfRange(format!(
-                "a row of language {query} → language {passage} was drawn, of which the index has none"
-            ))
-        })
-    });
-    let strata: Vec<u32> = strata.collect::<Result<_>>()?;
+    let strata = counting
+        .strata
+        .numbers(&batches.query_language, &batches.passage_language)?;
     let mut counts = vec![0u64; counting.strata.len()];
     for &stratum in &strata {
         counts[stratum as usize] += 1;
@@ -141,6 +136,7 @@ fn count(counting: &Counting<'_>, batches: Batches) -> Result<Counted> {
         monolingual: monolingual.finish(),
         cross: cross.finish(),
         repeated: repeated(counting, &batches),
+        repeated_texts: repeated_texts(counting, &batches),
         hashes: hashes(&batches, size),
         places: places(counting, &batches.pair),
         substitutes: batches.substitutes,
@@ -210,6 +206,25 @@ fn repeated(counting: &Counting<'_>, batches: &Batches) -> [u64; 3] {
     [groups, of(Key::Query, look[0]), of(Key::Passage, look[1])]
 }
 
+/// Rows that bring a text of an earlier row within the batches that are guarded together.
+fn repeated_texts(counting: &Counting<'_>, batches: &Batches) -> u64 {
+    let index = counting.index;
+    if !index.has_texts() {
+        return 0;
+    }
+    let mut repeated = 0;
+    let mut came = HashSet::new();
+    for rows in pairs(index, batches).chunks(counting.size * counting.window) {
+        came.clear();
+        for &row in rows {
+            let mut own = index.texts(row).into_iter().flatten();
+            repeated += u64::from(own.any(|text| came.contains(text)));
+            came.extend(index.texts(row).into_iter().flatten().copied());
+        }
+    }
+    repeated
+}
+
 /// The cells of every row. Where cells are in order of groups and languages, the passage's cell is
 /// near the query's, else it is looked up.
 fn pairs(index: &PairIndex, batches: &Batches) -> Vec<Pair> {
@@ -250,7 +265,9 @@ fn hashes(batches: &Batches, size: usize) -> Vec<u8> {
         .zip(batches.is_mono.chunks(kinds.max(1)))
     {
         bytes.clear();
-        bytes.extend(pairs.iter().flat_map(|pair| pair.to_le_bytes()));
+        for pair in pairs {
+            bytes.extend_from_slice(&pair.to_le_bytes());
+        }
         bytes.extend(kinds.iter().map(|&kind| u8::from(kind)));
         hashes.extend_from_slice(&xxh3_128(&bytes).to_le_bytes());
     }

@@ -71,22 +71,28 @@ impl Coverage {
 
     /// Notes places, a thread a part.
     pub(super) fn add(&mut self, runs: &[Places], threads: &Threads) {
-        let of = |number: usize| runs.iter().filter_map(move |run| run.get(number)).flatten();
         match &mut self.came {
             Came::Bits(bits) => {
                 let words = 1usize << (self.part_bits - 6);
                 let mut parts: Vec<&mut [u64]> = bits.chunks_mut(words).collect();
                 threads.each(&mut parts, |number, part| {
-                    for place in of(number) {
-                        part[*place as usize / 64] |= 1 << (place % 64);
+                    for places in runs.iter().filter_map(|run| run.get(number)) {
+                        for &place in places {
+                            part[place as usize / 64] |= 1 << (place % 64);
+                        }
                     }
                 });
             }
-            Came::Sets(sets) => threads.each(sets, |number, part| part.extend(of(number))),
+            Came::Sets(sets) => threads.each(sets, |number, part| {
+                for places in runs.iter().filter_map(|run| run.get(number)) {
+                    part.extend(places);
+                }
+            }),
         }
     }
 
     /// Visits the places that came, increasing.
+    #[inline]
     fn each(&self, mut visit: impl FnMut(u64)) {
         match &self.came {
             Came::Bits(bits) => each_bit(bits, visit),
@@ -170,6 +176,7 @@ enum Answered {
 }
 
 /// Visits the bits that are set, first to last.
+#[inline]
 fn each_bit(words: &[u64], mut visit: impl FnMut(u64)) {
     for (position, &word) in (0..).zip(words) {
         let mut word = word;
@@ -231,6 +238,7 @@ impl Ordinals {
         }
     }
 
+    #[inline]
     fn of(&self, group: u32) -> u64 {
         match self {
             Self::Ids(_) => u64::from(group),

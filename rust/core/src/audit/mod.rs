@@ -77,6 +77,8 @@ pub struct Audit {
     pub deviations: Vec<f64>,
     /// Rows whose group, query identity and passage identity came before within the guarded batches.
     pub repeated: [u64; 3],
+    /// Rows that bring a text which an earlier row brought within the guarded batches.
+    pub repeated_texts: u64,
     /// Rows that stand in for a row of the pass that could not be placed.
     pub substitutes: u64,
     /// The mix over time.
@@ -164,7 +166,7 @@ pub fn audit(
     );
     let mut deviation = Deviation::new(counting.shares(), &numbering.alone());
     let mut strata = vec![0; numbering.len()];
-    let (mut repeated, mut substitutes) = ([0; 3], 0);
+    let (mut repeated, mut repeated_texts, mut substitutes) = ([0; 3], 0, 0);
     let mut digest = Xxh3::new();
     let window = counting.window();
     let step = (CHUNK_ROWS / size).max(1).next_multiple_of(window) as u64;
@@ -213,6 +215,7 @@ pub fn audit(
             for (sum, one) in repeated.iter_mut().zip(counted.repeated) {
                 *sum += one;
             }
+            repeated_texts += counted.repeated_texts;
             substitutes += counted.substitutes;
             digest.update(&counted.hashes);
             places.push(counted.places);
@@ -234,6 +237,7 @@ pub fn audit(
         drift: drift.most(),
         deviations: deviation.most(),
         repeated,
+        repeated_texts,
         substitutes,
         marks: drift.marks(),
         digest: digest.digest128(),

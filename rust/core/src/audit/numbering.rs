@@ -1,7 +1,7 @@
 //! Numbers for the strata that have pairs, in the order of [`PairIndex::strata`].
 
-use crate::Result;
 use crate::pairs::{PairIndex, StratumSize};
+use crate::{Error, Result};
 
 /// Pairs of languages up to which a table with a place for each finds numbers.
 const TABLED: usize = 1 << 16;
@@ -66,6 +66,29 @@ impl Numbering {
     /// All pairs there are.
     pub(super) fn pairs(&self) -> u64 {
         self.sizes.iter().map(|one| u64::from(one.pairs)).sum()
+    }
+
+    /// The numbers of the strata of some rows.
+    pub(super) fn numbers(&self, query: &[i16], passage: &[i16]) -> Result<Vec<u32>> {
+        let rows = query.iter().zip(passage);
+        let numbers: Vec<u32> = match &self.by {
+            By::Table(table) => rows
+                .map(|(&query, &passage)| table[query as usize * self.languages + passage as usize])
+                .collect(),
+            By::Search(_) => rows
+                .map(|(&query, &passage)| {
+                    let number = self.number(query as usize, passage as usize);
+                    number.unwrap_or(NONE)
+                })
+                .collect(),
+        };
+        match numbers.iter().position(|&number| number == NONE) {
+            None => Ok(numbers),
+            Some(row) => Err(Error::OutOfRange(format!(
+                "a row of language {} → language {} was drawn, of which the index has none",
+                query[row], passage[row]
+            ))),
+        }
     }
 
     /// The number of a stratum, if it has pairs.

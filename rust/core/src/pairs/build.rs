@@ -105,6 +105,7 @@ impl PairIndex {
             masks: arranged.masks,
             strata: arranged.strata,
             sharing: [(); 3].map(|()| Sharing::default()),
+            texts: None,
             fingerprint,
             image: None,
         };

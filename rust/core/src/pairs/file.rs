@@ -7,6 +7,7 @@ use memmap2::Mmap;
 
 use super::format::{NONE, Reader, Writer, Wrong};
 use super::image::Image;
+use super::texts::Texts;
 use super::{PairIndex, Sharing};
 use crate::{Error, Result};
 
@@ -45,6 +46,10 @@ impl PairIndex {
             for &most in &sharing.most {
                 to.number(most);
             }
+        }
+        if let Some(texts) = &self.texts {
+            to.extend();
+            texts.write(&mut to);
         }
         to.write(out)
     }
@@ -122,6 +127,11 @@ impl PairIndex {
             })
         };
         let sharing = [sharing()?, sharing()?, sharing()?];
+        let texts = if from.is_extended() {
+            Some(Texts::read(from, cells, languages)?)
+        } else {
+            None
+        };
         let index = Self {
             languages,
             cells,
@@ -138,6 +148,7 @@ impl PairIndex {
             masks,
             strata,
             sharing,
+            texts,
             fingerprint,
             image: Some(from.image()),
         };

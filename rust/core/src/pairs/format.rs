@@ -17,6 +17,9 @@ use super::store::{Plain, Store, bytes_of};
 const MAGIC: u64 = u64::from_le_bytes(*b"hf-pairs");
 const VERSION: u64 = 2;
 
+/// The version of a file that holds lists of texts too: a reader that knows none must refuse it.
+const EXTENDED: u64 = 3;
+
 /// Words of the header before the fields, and the checksum after them.
 const LEADING: usize = 5;
 
@@ -32,9 +35,15 @@ pub(super) struct Writer<'a> {
     fields: Vec<u64>,
     runs: Vec<&'a [u8]>,
     end: usize,
+    extended: bool,
 }
 
 impl<'a> Writer<'a> {
+    /// Says that lists of texts follow.
+    pub(super) fn extend(&mut self) {
+        self.extended = true;
+    }
+
     pub(super) fn number(&mut self, number: impl Into<u64>) {
         self.fields.push(number.into());
     }
@@ -95,7 +104,7 @@ impl<'a> Writer<'a> {
         let content = header.next_multiple_of(ALIGNMENT);
         let mut words = vec![
             MAGIC,
-            VERSION,
+            if self.extended { EXTENDED } else { VERSION },
             header as u64,
             (content + self.end) as u64,
             hash.digest(),
@@ -121,6 +130,7 @@ pub(super) struct Reader {
     image: Arc<Image>,
     fields: std::vec::IntoIter<u64>,
     content: usize,
+    extended: bool,
 }
 
 /// What is wrong with a file, as the end of a sentence that its name begins.
@@ -144,10 +154,10 @@ impl Reader {
             )
         };
         match word(1) {
-            Some(VERSION) => {}
+            Some(VERSION | EXTENDED) => {}
             Some(version) => {
                 return Err(format!(
-                    "has version {version} of the format, expected {VERSION}; build and save the \
+                    "has version {version} of the format, expected {VERSION} or {EXTENDED}; build and save the \
                      index again with this release"
                 ));
             }
@@ -169,6 +179,7 @@ impl Reader {
                 bytes.len()
             ));
         }
+        let extended = word(1) == Some(EXTENDED);
         let content = header.next_multiple_of(ALIGNMENT);
         if verify && word(4) != bytes.get(content..).map(xxh3_64) {
             return Err("holds other bytes than were saved; save the index again".into());
@@ -184,12 +195,18 @@ impl Reader {
         Ok(Self {
             fields: fields.into_iter(),
             content,
+            extended,
             image: Arc::new(image),
         })
     }
 
     pub(super) fn image(&self) -> Arc<Image> {
         Arc::clone(&self.image)
+    }
+
+    /// Whether lists of texts follow the rest.
+    pub(super) fn is_extended(&self) -> bool {
+        self.extended
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {

@@ -23,6 +23,7 @@ mod store;
 mod strata;
 mod survey;
 mod table;
+mod texts;
 
 use std::sync::Arc;
 
@@ -31,12 +32,14 @@ use column::Column;
 use image::Image;
 use masks::Masks;
 use strata::Strata;
+use texts::Texts;
 
 pub use gather::Key;
 pub use image::Damage;
 pub use numbers::Numbers;
 pub use sharing::Sharing;
 pub use strata::StratumSize;
+pub(crate) use texts::{PairTexts, each as each_text, meet};
 
 /// Marks a side that a cell does not have.
 pub const MISSING: u32 = u32::MAX;
@@ -133,6 +136,7 @@ pub struct PairIndex {
     masks: Masks,
     strata: Strata,
     sharing: [Sharing; 3],
+    texts: Option<Texts>,
     fingerprint: u64,
     /// The file that it was opened from.
     image: Option<Arc<Image>>,
@@ -177,6 +181,7 @@ impl PairIndex {
                 .sum::<usize>()
             + self.masks.bytes()
             + self.strata.bytes()
+            + self.texts.as_ref().map_or(0, Texts::bytes)
     }
 
     /// Pairs whose query is in language `query` and whose passage is in language `passage`.
@@ -355,6 +360,7 @@ impl PartialEq for PairIndex {
                 == (other.languages, other.cells, other.groups, other.first_id)
             && (&self.order, &self.first, &self.masks) == (&other.order, &other.first, &other.masks)
             && (&self.strata, &self.sharing) == (&other.strata, &other.sharing)
+            && self.texts == other.texts
             && self.fingerprint == other.fingerprint
     }
 }
