@@ -45,6 +45,8 @@ def corpus():
         (["SetP"], "SetP needs the length of each ranked list"),
         (["Bpref"], "Bpref needs documents judged irrelevant, and only relevant ones are ranked here"),
         (["AP(judged_only=True)"], "needs documents judged irrelevant"),
+        (["AP(rel=1,rel=2)"], r"measure 'AP\(rel=1,rel=2\)' gives its rel twice"),
+        (["AP", "nDCG(dcg='log2', dcg='exp-log2')@10"], "gives its dcg twice"),
     ],
 )
 def test_a_wrong_measure_is_refused_before_encoding(measures, message):

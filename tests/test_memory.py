@@ -285,7 +285,7 @@ def test_a_short_npy_file_is_one_sentence(tmp_path):
         InvalidArgument, match=r"p\.npy is not a whole .* it has 1000 bytes, fewer than its header"
     ):
         mapped_matrix(path)
-    for content in (b"", b"abc", b"\x93NUMPY"):
+    for content, words in ((b"", "not a whole"), (b"abc", "no"), (b"\x93NUMPY", "not a whole")):
         path.write_bytes(content)
-        with pytest.raises(InvalidArgument, match=r"p\.npy is no(t a whole)? NumPy file"):
+        with pytest.raises(InvalidArgument, match=rf"p\.npy is {words} NumPy file"):
             mapped_matrix(path)

@@ -137,7 +137,7 @@ def test_a_configuration_file_with_a_byte_order_mark(tmp_path: Path) -> None:
         (b"a = '\xff'", "line 1: not UTF-8"),
         (b"a = 1\nb = 2\nc = '\xe9'", "line 3: not UTF-8"),
         (b"a = " + b"[" * 5000 + b"]" * 5000, "nested too deep"),
-        (b"a = " + b"9" * 5000, "a value cannot be read"),
+        (b"a = " + b"9" * 5000, "a number has too many digits"),
         (b"a = 1979-02-30", "not valid TOML"),
         (b"steps =", "not valid TOML"),
     ],
@@ -304,7 +304,7 @@ def test_zero_bytes_in_the_middle_of_other_letters_are_seen(tmp_path: Path) -> N
 
 
 def test_a_folder_as_configuration_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+    with pytest.raises(ConfigError, match="is a folder, expected a TOML file"):
         load(TrainConfig, tmp_path)
 
 

@@ -295,10 +295,16 @@ def _split(text: str) -> tuple[str, dict[str, Any], Any]:
         if isinstance(node, ast.Call):
             if node.args or any(keyword.arg is None for keyword in node.keywords):
                 raise ValueError
+            named = [str(keyword.arg) for keyword in node.keywords]
+            twice = next((name for name in named if named.count(name) > 1), None)
+            if twice is not None:
+                raise InvalidArgument(f"measure {quoted(text)} gives its {twice} twice")
             arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
             node = node.func
         if not isinstance(node, ast.Name):
             raise ValueError
+    except InvalidArgument:
+        raise
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         raise _unknown(text) from None
     return node.id, arguments, at

@@ -103,10 +103,13 @@ def read_toml(path: Path, error: type[HybridFastError]) -> dict[str, Any]:
         raise error(f"{path} is not valid TOML: its values are nested too deep") from None
     except (HybridFastError, FileNotFoundError):
         raise
+    except IsADirectoryError:
+        raise error(f"{path} is a folder, expected a TOML file") from None
     except OSError as refused:
         raise error(f"{path} cannot be read: {refused.strerror}; give a TOML file") from None
     except ValueError as long:  # Python converts no number of more than 4,300 digits, and no 30 February
-        raise error(f"{path} is not valid TOML: a value cannot be read ({shortened(str(long))})") from None
+        why = "a number has too many digits" if "digits" in str(long) else shortened(str(long))
+        raise error(f"{path} is not valid TOML: {why}") from None
 
 
 def _open(path: Path) -> io.BufferedReader | gzip.GzipFile:

@@ -88,6 +88,8 @@ def command_of(tokens: Sequence[str]) -> tuple[str, list[str]]:
     name = tokens[place]
     if name not in COMMANDS and place > 0:
         raise UsageError(unknown(tokens[0].partition("=")[0], "", []))
+    if name == "help":
+        raise UsageError(f"no command {quoted(name)}; hybrid-fast --help shows help")
     if name not in COMMANDS:
         close = nearest(name, COMMANDS) or f"; the commands are {', '.join(COMMANDS)}"
         raise UsageError(f"no command {quoted(name)}{close}")

@@ -28,8 +28,6 @@ def read(path: Path) -> dict[str, Any]:
         return read_toml(path, ConfigError)
     except FileNotFoundError:
         raise ConfigError(f"no configuration file {path}") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path} is a folder, expected a TOML file") from None
 
 
 def arguments(
