@@ -125,7 +125,9 @@ def _config(
                 name=AFRICAN, source=SourceConfig(name="afriqa", split="test"), settings=("cross-lingual",)
             )
         )
-    tiers = [Tier(name="trained", languages=trained), Tier(name="unseen", languages=unseen)]
+    tiers = [Tier(name="trained", languages=trained)]
+    if unseen:
+        tiers.append(Tier(name="unseen", languages=unseen))
     if low_resource:
         tiers.append(Tier(name="low-resource", languages=low_resource))
     return SweepConfig(
