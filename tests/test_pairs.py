@@ -110,3 +110,14 @@ def test_ids_outside_are_refused():
 def test_what_is_wrong_is_named(changes, kind, match):
     with pytest.raises(kind, match=match):
         build(**changes)
+
+
+def test_decoded_pairs_have_the_names_of_a_batch() -> None:
+    index = hf.PairIndex.from_columns(
+        [5, 5, 9, 9], [0, 1, 0, 1], [0, 1, 2, 3], [10, 11, 12, 13], languages=["en", "sw"]
+    )
+    sampler = hf.HybridBatchSampler(index, 2, 0.0)
+    pairs, batch = index.pairs(next(iter(sampler))), sampler.batch(0)
+    for name in ("group", "query", "passage", "query_language", "passage_language"):
+        assert np.array_equal(getattr(pairs, name), getattr(batch, name))
+        assert getattr(pairs, name).dtype == getattr(batch, name).dtype

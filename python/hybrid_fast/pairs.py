@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,24 @@ _MOST_LANGUAGES = 2**15 - 1
 
 Sizes: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Query language, passage language and number of pairs of language pairs."""
+
+
+class Pairs(NamedTuple):
+    """Decoded pairs, by the names that a batch has.
+
+    Attributes:
+        group: group ids, int64.
+        query: query rows, int64.
+        passage: passage rows, int64.
+        query_language: positions in the index's languages, int16.
+        passage_language: positions in the index's languages, int16.
+    """
+
+    group: NDArray[np.int64]
+    query: NDArray[np.int64]
+    passage: NDArray[np.int64]
+    query_language: NDArray[np.int16]
+    passage_language: NDArray[np.int16]
 
 
 class PairIndex:
@@ -241,22 +259,19 @@ class PairIndex:
         """Return the number of cells."""
         return len(self._core)
 
-    def pairs(
-        self, ids: ArrayLike
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int16], NDArray[np.int16]]:
+    def pairs(self, ids: ArrayLike) -> Pairs:
         """Decode pair ids.
 
         Args:
             ids: pair ids: position of the query's cell × number of languages + passage language.
 
         Returns:
-            Group, query row and passage row (int64), query language and passage language (int16),
-            each of the length of ``ids``.
+            The columns of the pairs, each of the length of ``ids``; a named tuple.
 
         Raises:
             IndexError: an id that is no pair of this index.
         """
-        return self._core.pairs(_ids(ids))
+        return Pairs(*self._core.pairs(_ids(ids)))
 
     def identities(self, ids: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return query identities and passage identities (int64) of pair ids.

@@ -97,11 +97,13 @@ class PairTexts(Dataset[Pair]):
 
     def __getitems__(self, pair_ids: Sequence[int]) -> list[Pair]:
         """Return the texts of a batch in one go; masked negatives are left out."""
-        _, queries, passages, _, _ = self.index.pairs(np.asarray(pair_ids, dtype=np.int64))
+        pairs = self.index.pairs(np.asarray(pair_ids, dtype=np.int64))
         asked, held = self.corpus.queries.texts, self.corpus.passages.texts
         return [
             (asked[query], held[passage], *(held[row] for row in _negatives(pair) if row >= 0))
-            for pair, query, passage in zip(pair_ids, queries.tolist(), passages.tolist(), strict=True)
+            for pair, query, passage in zip(
+                pair_ids, pairs.query.tolist(), pairs.passage.tolist(), strict=True
+            )
         ]
 
 

@@ -24,15 +24,15 @@ class LastRows:
     def __init__(self, sampler: HybridBatchSampler, ids: Int64s) -> None:
         self.sampler = sampler
         self.ids = ids
-        self._group, _, _, self._asked, self._told = sampler.index.pairs(ids)
+        self._pairs = sampler.index.pairs(ids)
         strata = [share[:2] for share in sampler._plan.shares()]
         drawn = np.zeros_like(sampler.index.strata, bool)
         drawn[tuple(np.array(strata, np.int64).T)] = True
-        self._drawn = drawn[self._asked, self._told]
+        self._drawn = drawn[self._pairs.query_language, self._pairs.passage_language]
         self._rests: list[tuple[int, int]] = []
         cells = ids // len(sampler.index.languages)
         for language in range(len(sampler.index.languages)):
-            rows = len(np.unique(cells[self._drawn & (self._asked == language)]))
+            rows = len(np.unique(cells[self._drawn & (self._pairs.query_language == language)]))
             if rest := rows % sampler.batch_size:
                 self._rests.append((language, rest))
 
@@ -53,12 +53,13 @@ class LastRows:
         found = []
         for number, (language, rest) in enumerate(self._rests):
             mono = int((number + 1) * ratio + 0.5) > int(number * ratio + 0.5)
-            own = order[self._asked[order] == language]
-            alike = self._told[own] == language
+            own = order[self._pairs.query_language[order] == language]
+            alike = self._pairs.passage_language[own] == language
             of_kind = own[alike == mono]
             rows = of_kind if len(of_kind) else own
             if sampler.cross == "homogeneous":
-                rows = rows[self._told[rows] == self._told[rows[0]]]
+                answers = self._pairs.passage_language[rows]
+                rows = rows[answers == answers[0]]
             found.append(self.ids[self._guarded(rows, rest)])
         return found
 
@@ -66,7 +67,7 @@ class LastRows:
         """Return the first rows that share nothing guarded with one another."""
         guard, index = self.sampler.guard, self.sampler.index
         query, passage = index.identities(self.ids[rows])
-        keys = {"group": self._group[rows], "query": query, "passage": passage}
+        keys = {"group": self._pairs.group[rows], "query": query, "passage": passage}
         indptr, texts = index.texts(self.ids[rows])
         came: set[tuple[str, int]] = set()
         taken: list[int] = []

@@ -46,10 +46,10 @@ class _Texts:
         self.index = index
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[str]]:
-        _, query, passage, _, _ = self.index.pairs(np.asarray(batch["pair"], dtype=np.int64))
+        pairs = self.index.pairs(np.asarray(batch["pair"], dtype=np.int64))
         return {
-            "query": [self.corpus.queries.texts[row] for row in query.tolist()],
-            "positive": [self.corpus.passages.texts[row] for row in passage.tolist()],
+            "query": [self.corpus.queries.texts[row] for row in pairs.query.tolist()],
+            "positive": [self.corpus.passages.texts[row] for row in pairs.passage.tolist()],
         }
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Texts:
