@@ -115,7 +115,7 @@ impl Layout {
     pub(crate) fn too_common(&self, what: &str, rows: u64, found: &TextClasses) -> Error {
         let (text, count) = found.texts.first().copied().unwrap_or_default();
         Error::InfeasiblePlan(format!(
-            "{what} has {rows} rows, and {count} of them bring text {text}; only {} rows without a common \
+            "{what} has {rows} rows, and {count} of them bring text {text}; only {} without a common \
              text can be in one batch, fewer than {} = {}; take smaller batches, leave out what repeats \
              (such as one negative for many rows), or guard=(…) without \"passage\"",
             found.classes.len(),

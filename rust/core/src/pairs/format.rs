@@ -12,7 +12,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use super::column::Column;
 use super::divisor::Divisor;
 use super::image::{Image, Sums};
-use super::store::{Plain, Store, bytes_of};
+use super::plain::{Plain, bytes_of};
+use super::store::Store;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"hf-pairs");
 const VERSION: u64 = 2;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use memmap2::Mmap;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::store::bytes_of;
+use super::plain::bytes_of;
 use crate::{Error, Result};
 
 /// Bytes of a block, in powers of two: few enough to be checked in microseconds.

@@ -16,6 +16,7 @@ mod masks;
 mod members;
 mod numbers;
 mod order;
+mod plain;
 #[cfg(test)]
 mod samples;
 mod sharing;

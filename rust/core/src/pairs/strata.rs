@@ -11,7 +11,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::{Reader, Writer};
 use super::members::{BLOCK, Found, Growing, Members, STRIDE};
-use super::store::{Store, bytes_of};
+use super::plain::bytes_of;
+use super::store::Store;
 use crate::{Result, room};
 
 /// The number of the set without groups, and of the set of all groups; others follow.

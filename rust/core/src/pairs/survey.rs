@@ -3,7 +3,8 @@
 use super::column::Column;
 use super::divisor::Divisor;
 use super::numbers::Numbers;
-use super::store::{Store, bytes_of};
+use super::plain::bytes_of;
+use super::store::Store;
 use super::{LIMIT, MISSING};
 use crate::{Error, Result};
 use xxhash_rust::xxh3::Xxh3;

@@ -6,7 +6,8 @@
 
 use super::column::Column;
 use super::format::{Reader, Writer};
-use super::store::{Store, bytes_of};
+use super::plain::bytes_of;
+use super::store::Store;
 use super::survey::{Growing, PIECE};
 use super::{LIMIT, Numbers, Pair, PairIndex};
 use crate::hash::key;
