@@ -1,11 +1,12 @@
 //! The batches of one epoch, in any order.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::blocks::{Block, Slots, batch_bound};
 use crate::configuration::Unit;
+use crate::hash::Numbered;
 use crate::layout::{Lane, Layout};
 use crate::mixture::Kinds;
 use crate::pairs::Pair;
@@ -21,6 +22,9 @@ const SPARE_BLOCKS: usize = 8;
 
 /// Rows kept ready in blocks, unless those are spare ones.
 const KEPT_ROWS: usize = 1 << 24;
+
+/// Uses of blocks after which one that is used again counts as new.
+const REORDERED: u64 = 64;
 
 /// Batches one after another; rows are flattened, `batch_size` a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +72,7 @@ pub struct Epoch {
 #[derive(Debug, Default)]
 struct Recent {
     /// Each block and when it was used.
-    blocks: HashMap<BlockId, (u64, Arc<Block>)>,
+    blocks: Numbered<BlockId, (u64, Arc<Block>)>,
     used: BTreeMap<u64, BlockId>,
     now: u64,
     rows: usize,
@@ -78,9 +82,12 @@ impl Recent {
     fn get(&mut self, id: BlockId) -> Option<Arc<Block>> {
         let (used, block) = self.blocks.get_mut(&id)?;
         self.now += 1;
-        self.used.remove(used);
-        self.used.insert(self.now, id);
-        *used = self.now;
+        // A block in use is put to the front now and then, which is all that its staying needs.
+        if self.now - *used > REORDERED {
+            self.used.remove(used);
+            self.used.insert(self.now, id);
+            *used = self.now;
+        }
         Some(Arc::clone(block))
     }
 

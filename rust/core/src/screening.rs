@@ -88,7 +88,7 @@ impl Board<'_> {
             let clashes = |seen: &[Seen], texts_seen: &Seen, one: u32| {
                 let mut both = seen.iter().zip(self.keys);
                 both.any(|(seen, keys)| seen.place(batch, keys[one as usize]).1)
-                    || self.texts(one).any(|text| texts_seen.place(batch, text).1)
+                    || !self.texts.is_empty() && self.brings(texts_seen, batch, one)
             };
             if clashes(&seen, &texts_seen, one) {
                 if slot_of.is_empty() {
@@ -117,11 +117,19 @@ impl Board<'_> {
             for (seen, keys) in seen.iter_mut().zip(self.keys) {
                 seen.came(batch, keys[one as usize]);
             }
-            for text in self.texts(one) {
-                texts_seen.came(batch, text);
+            if !self.texts.is_empty() {
+                for text in self.texts(one) {
+                    texts_seen.came(batch, text);
+                }
             }
         }
         left
+    }
+
+    /// Whether a candidate brings a text that came; apart, so that the loop without texts stays short.
+    #[inline(never)]
+    fn brings(&self, came: &Seen, batch: u32, one: u32) -> bool {
+        self.texts(one).any(|text| came.place(batch, text).1)
     }
 
     fn texts(&self, one: u32) -> impl Iterator<Item = u32> + use<'_> {
