@@ -121,7 +121,7 @@ def test_a_text_of_too_many_rows_is_named_with_their_count():
         warnings.simplefilter("ignore")
         drawn = hf.HybridBatchSampler(index_of(table, held), 4, 1.0, batches_per_epoch=20).batches(0, 20)
     assert (np.sum(drawn.query < 9, axis=1) == 1).all()
-    with pytest.raises(InfeasiblePlan, match="9 of them bring text 7; only 4 rows"):
+    with pytest.raises(InfeasiblePlan, match="9 of them bring text 7; only 4 without a common text"):
         hf.HybridBatchSampler(index_of(table, held), 5, 1.0, batches_per_epoch=20)
 
 
